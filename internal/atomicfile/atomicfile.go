@@ -1,0 +1,78 @@
+// Package atomicfile writes files that are whole or not there: a temporary file in the same
+// directory, then fsync, then rename, then fsync of the directory.
+package atomicfile
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Write puts data at path, in place of what stands there.
+func Write(path string, data []byte, mode fs.FileMode) error {
+	return WriteFrom(path, mode, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// WriteFrom puts what write writes at path. When write fails, nothing is left behind and what stood there stays.
+// An existing file keeps its permission bits; a new one gets mode, less the umask.
+func WriteFrom(path string, mode fs.FileMode, write func(io.Writer) error) (err error) {
+	dir, base := filepath.Split(path)
+	f, err := create(filepath.Join(dir, "."+base), mode)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if old, statErr := os.Stat(path); statErr == nil && old.Mode().IsRegular() {
+		if err := f.Chmod(old.Mode().Perm()); err != nil {
+			return err
+		}
+	}
+	if err := write(f); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(path))
+}
+
+// create makes a new file beside its goal, under the umask as os.CreateTemp does not.
+func create(prefix string, mode fs.FileMode) (*os.File, error) {
+	for i := 0; ; i++ {
+		f, err := os.OpenFile(prefix+suffix(i), os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+		if errors.Is(err, fs.ErrExist) && i < 10000 {
+			continue
+		}
+		return f, err
+	}
+}
+
+func suffix(i int) string {
+	const digits = "0123456789"
+	return ".tmp" + string([]byte{digits[i/1000%10], digits[i/100%10], digits[i/10%10], digits[i%10]})
+}
+
+// SyncDir makes the names in a directory durable.
+func SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,164 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+
+	"github.com/weld-linux/weld-bridge/internal/bulk"
+)
+
+// tool is a program with one command that works on files and fails on those called bad.
+func tool(out, errOut *bytes.Buffer) *cobra.Command {
+	root := &cobra.Command{Use: "tool"}
+	root.SetOut(out)
+	root.SetErr(errOut)
+	var b Bulk
+	var store StoreFlag
+	work := &cobra.Command{
+		Use: "work FILE|DIR...", Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			items, many, err := Inputs(args, func(name string) bool { return strings.HasSuffix(name, ".in") })
+			if err != nil {
+				return err
+			}
+			b.Many = many
+			return b.Run(cmd, items, func(_ context.Context, it bulk.Item) bulk.Result {
+				if strings.Contains(it.Input, "bad") {
+					return bulk.Failed("parse", "syntax", fmt.Errorf("%s:3:1: bad <line>", it.Input))
+				}
+				return bulk.Result{OK: true, Figures: map[string]any{"size": 1}}
+			})
+		},
+	}
+	b.Add(work)
+	fail := &cobra.Command{Use: "fail", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
+		return errors.New("reading x: broken\nin two lines")
+	}}
+	needs := &cobra.Command{Use: "needs", RunE: func(*cobra.Command, []string) error {
+		_, err := store.Path()
+		return err
+	}}
+	store.Add(needs)
+	root.AddCommand(work, fail, needs)
+	return root
+}
+
+func TestExitStatus(t *testing.T) {
+	t.Setenv("WELD_STORE", "")
+	dir := t.TempDir()
+	for _, name := range []string{"a.in", "bad.in", "sub/c.in", "other"} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	good, bad := filepath.Join(dir, "a.in"), filepath.Join(dir, "bad.in")
+	for _, c := range []struct {
+		name string
+		args []string
+		want int
+		says string
+	}{
+		{"one good", []string{"work", good}, ExitDone, ""},
+		{"one bad", []string{"work", bad}, ExitFailed, "tool: " + bad + ":3:1: bad <line>\n"},
+		{"directory", []string{"work", dir}, ExitSomeFailed, "tool: 3 items: 2 done, 0 skipped, 1 failed\n"},
+		{"missing", []string{"work", dir + "/none"}, ExitFailed, "no such file"},
+		{"failure", []string{"fail"}, ExitFailed, "tool: reading x: broken; in two lines\n"},
+		{"no argument", []string{"work"}, ExitUsage, "tool: requires at least 1 arg(s), only received 0\nSee 'tool work --help'.\n"},
+		{"odd command", []string{"wrok"}, ExitUsage, "unknown command"},
+		{"odd flag", []string{"work", "--odd", good}, ExitUsage, "unknown flag: --odd"},
+		{"odd shard", []string{"work", "--shard", "3/2", good}, ExitUsage, "--shard 3/2: want i/n"},
+		{"odd jobs", []string{"work", "-j0", good}, ExitUsage, "--jobs 0: want at least 1"},
+		{"no store", []string{"needs"}, ExitUsage, "no store: give --store or set WELD_STORE"},
+		{"store", []string{"needs", "--store", "s"}, ExitDone, ""},
+		{"help", []string{"--help"}, ExitDone, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var out, errOut bytes.Buffer
+			if got := Run(tool(&out, &errOut), c.args); got != c.want {
+				t.Errorf("exit status %d, want %d", got, c.want)
+			}
+			if !strings.Contains(errOut.String(), c.says) || c.says == "" && errOut.Len() > 0 {
+				t.Errorf("it says %q, want %q", errOut.String(), c.says)
+			}
+		})
+	}
+}
+
+func TestReports(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.in", "bad.in"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out, errOut bytes.Buffer
+	lines, page := filepath.Join(dir, "report"), filepath.Join(dir, "report.html")
+	Run(tool(&out, &errOut), []string{"work", "--json", "--report", lines, "--report-html", page, dir})
+
+	var want bytes.Buffer
+	enc := json.NewEncoder(&want)
+	enc.SetEscapeHTML(false)
+	bad := filepath.Join(dir, "bad.in")
+	for _, r := range []bulk.Result{
+		{Input: filepath.Join(dir, "a.in"), OK: true, Figures: map[string]any{"size": 1}},
+		{Input: bad, Stage: "parse", Class: "syntax", Message: bad + ":3:1: bad <line>"},
+	} {
+		if err := enc.Encode(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(want.String(), out.String()); diff != "" {
+		t.Error(diff)
+	}
+	report, err := os.ReadFile(lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want.String(), string(report)); diff != "" {
+		t.Error(diff)
+	}
+	html, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"<b>2</b>items", "<b>1</b>failed", `bad \u003cline\u003e`} {
+		if !bytes.Contains(html, []byte(part)) {
+			t.Errorf("the page lacks %q", part)
+		}
+	}
+}
+
+func TestManPagesAreDeterministic(t *testing.T) {
+	one, two := t.TempDir(), t.TempDir()
+	for _, dir := range []string{one, two} {
+		var out, errOut bytes.Buffer
+		if got := Run(tool(&out, &errOut), []string{"man", dir}); got != ExitDone {
+			t.Fatal(errOut.String())
+		}
+	}
+	a, err := os.ReadFile(filepath.Join(one, "tool-work.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(two, "tool-work.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(a, b) || !bytes.Contains(a, []byte(`"Weld Bridge"`)) {
+		t.Error("two man pages differ, or are odd")
+	}
+}

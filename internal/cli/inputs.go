@@ -1,0 +1,45 @@
+package cli
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/weld-linux/weld-bridge/internal/bulk"
+)
+
+// File is an input file and where it was found.
+type File struct {
+	Path string // as it is opened and reported
+	Rel  string // below the directory that was named, or the base name of a file that was named
+}
+
+// Inputs expands arguments: a directory stands for every regular file below it that match accepts, in lexical
+// order; a file that is named is taken as it is. Each item's Value is a File. It is many when a directory or more than
+// one argument was given: then failed items give status 3.
+func Inputs(args []string, match func(name string) bool) (items []bulk.Item, many bool, err error) {
+	many = len(args) > 1
+	for _, arg := range args {
+		info, err := os.Stat(arg)
+		if err != nil {
+			return nil, many, err
+		}
+		if !info.IsDir() {
+			items = append(items, bulk.Item{Input: arg, Value: File{Path: arg, Rel: filepath.Base(arg)}})
+			continue
+		}
+		many = true
+		err = filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() || !match(d.Name()) {
+				return err
+			}
+			rel, err := filepath.Rel(arg, path)
+			items = append(items, bulk.Item{Input: path, Value: File{Path: path, Rel: rel}})
+			return err
+		})
+		if err != nil {
+			return nil, many, err
+		}
+	}
+	return items, many, nil
+}
