@@ -1,0 +1,84 @@
+# Weld Bridge. `make` alone says what there is.
+
+TOOLS    := spec2toml toml2spec srpm2git rpmstore repogen
+BIN      := build/bin
+LIBEXEC  := build/libexec/weld-bridge
+VERSION  := 0.1.0
+GO       ?= go
+GOBUILD  := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X github.com/weld-linux/weld-bridge/internal/cli.Version=$(VERSION)"
+GOTOOL   := $(GO) tool -modfile=.ci/tools.mod
+FUZZTIME ?= 10s
+DESTDIR  ?=
+PREFIX   ?= /usr/local
+
+export WELD_BIN     := $(CURDIR)/$(BIN)
+export WELD_LIBEXEC := $(CURDIR)/$(LIBEXEC)
+
+help: ## what there is (this)
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+deps: ## install what build, tests and demo need (apt or dnf, as root or through sudo)
+	@$(GO) run ./compat-tests deps
+
+build: tools encoders ## the five tools, and the encoder helpers beside them
+
+tools: $(TOOLS:%=$(BIN)/%)
+
+# go build knows best what is up to date.
+.PHONY: $(TOOLS:%=$(BIN)/%)
+$(TOOLS:%=$(BIN)/%):
+	@mkdir -p $(BIN)
+	$(GOBUILD) -o $@ ./$(@F)
+
+include internal/pristine/encoders/encoders.mk
+
+demo: deps build ## the main job on real input, from a fresh machine; what it made stays in build/demo
+	$(GO) run ./compat-tests demo --work build/demo
+
+test: deps build ## every test, from a fresh machine
+	$(GO) vet ./...
+	$(GO) test ./...
+	CGO_ENABLED=1 $(GO) test -tags ostreego ./internal/ostree/...
+
+race: deps build ## every test under the race detector
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+fuzz: ## each fuzz test for FUZZTIME (10s)
+	@for p in $$(grep -rl --include=*_test.go '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	  for f in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' $$p/*_test.go); do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
+
+bench: build ## benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+lint: ## gofumpt, vet, staticcheck and govulncheck, as pinned in .ci/tools.mod
+	@test -z "$$($(GOTOOL) gofumpt -l . | tee /dev/stderr)"
+	$(GO) vet ./...
+	$(GOTOOL) staticcheck ./...
+	.ci/govulncheck
+
+compat: build ## the judges of compat-tests alone
+	$(GO) test -count=1 -v ./compat-tests
+
+docs: tools ## man pages and shell completions into build/
+	@for t in $(TOOLS); do mkdir -p build/man build/completions/bash build/completions/zsh build/completions/fish && \
+	  $(BIN)/$$t man build/man && \
+	  $(BIN)/$$t completion bash >build/completions/bash/$$t && \
+	  $(BIN)/$$t completion zsh >build/completions/zsh/_$$t && \
+	  $(BIN)/$$t completion fish >build/completions/fish/$$t.fish || exit 1; done
+
+install: build docs ## into $(DESTDIR)$(PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/weld-bridge $(DESTDIR)$(PREFIX)/share/man/man1 \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	install -m 755 $(TOOLS:%=$(BIN)/%) $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(LIBEXEC)/* $(DESTDIR)$(PREFIX)/libexec/weld-bridge
+	install -m 644 build/man/* $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 build/completions/bash/* $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 644 build/completions/zsh/* $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	install -m 644 build/completions/fish/* $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+
+clean: ## remove build/
+	rm -rf build
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build tools demo test race fuzz bench lint compat docs install clean
