@@ -1,0 +1,101 @@
+package ostree
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime"
+	"sync"
+)
+
+// Check reads an object and verifies it.
+func (o objectReader) Check(obj Object) error {
+	switch obj.Type {
+	case TypeFile:
+		f, err := o.OpenFile(obj.Checksum)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		_, err = io.Copy(io.Discard, f)
+		return err
+	case TypeDirTree:
+		_, err := o.ReadTree(obj.Checksum)
+		return err
+	case TypeDirMeta:
+		_, err := o.ReadMeta(obj.Checksum)
+		return err
+	}
+	_, err := o.ReadCommit(obj.Checksum)
+	return err
+}
+
+// Fsck verifies every object that is there, and that everything is there that a reference reaches. Each fault goes to
+// fault, one at a time; the error returned says why the check itself could not go on. It gives the number of objects read.
+func (r *Repo) Fsck(ctx context.Context, fault func(error)) (objects int, err error) {
+	release, err := r.LockShared(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer release()
+	damaged, objects, err := r.checkAll(ctx, fault)
+	if err != nil {
+		return objects, err
+	}
+	roots, err := r.roots()
+	if err != nil {
+		return objects, err
+	}
+	seen := NewSet()
+	for name, commit := range roots {
+		if err := r.Walk(ctx, commit, seen); err != nil {
+			if ctx.Err() != nil {
+				return objects, ctx.Err()
+			}
+			// What is damaged has been named; here it is said what it breaks.
+			fault(fmt.Errorf("reference %s: %w", name, err))
+		}
+	}
+	for t, sums := range seen {
+		for sum := range sums {
+			if o := (Object{Type(t), sum}); !damaged.Has(o) && !r.Has(o) {
+				fault(fmt.Errorf("object %s: %w", o, ErrNotFound))
+			}
+		}
+	}
+	return objects, nil
+}
+
+func (r *Repo) checkAll(ctx context.Context, fault func(error)) (damaged Set, objects int, err error) {
+	damaged = NewSet()
+	var (
+		mu   sync.Mutex
+		wg   sync.WaitGroup
+		todo = make(chan Object, 64)
+	)
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for o := range todo {
+				if err := r.Check(o); err != nil {
+					mu.Lock()
+					damaged.add(o)
+					fault(err)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	defer wg.Wait() // after close: deferred calls run from the last to the first
+	defer close(todo)
+	for o, err := range r.Objects() {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return damaged, objects, err
+		}
+		objects++
+		todo <- o
+	}
+	return damaged, objects, nil
+}

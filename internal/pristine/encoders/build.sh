@@ -1,0 +1,65 @@
+#!/bin/sh
+# Builds one encoder helper: build.sh system|module NAME OUTPUT, from the top of the checkout.
+# Links statically where the distribution has the static libraries, else dynamically.
+set -eu
+
+kind=$1 name=$2 output=$3
+src=$(dirname "$0")
+cc=${CC:-cc}
+cflags=${CFLAGS:-}
+[ -n "$cflags" ] || cflags=-O2
+
+mkdir -p "$(dirname "$output")"
+work=$(mktemp -d "$(dirname "$output")/.$name.XXXXXX")
+trap 'rm -rf "$work"' EXIT INT TERM
+
+# link OBJECTS-AND-LIBRARIES...: into place only when complete, as make may run us again at any time.
+link() {
+	$cc -static -pthread -o "$work/out" "$@" 2>"$work/static.log" ||
+		$cc -pthread -o "$work/out" "$@" || {
+		cat "$work/static.log" >&2
+		exit 1
+	}
+	"$work/out" --version >/dev/null
+	mv "$work/out" "$output"
+}
+
+compile() {
+	$cc -std=gnu11 -Wall -Wextra $cflags "$@"
+}
+
+# module_dir prints the directory of the module's sources, whose checksum must be the one we know.
+module_dir() {
+	line=$(grep "^$name " "$src/modules.txt") || { echo "$name: not in modules.txt" >&2; exit 1; }
+	set -- $line
+	# Outside of any module, so that no go.mod or go.sum is touched.
+	json=$(cd / && GOWORK=off go mod download -json "$2")
+	case $json in
+	*"\"Sum\": \"$3\""*) ;;
+	*) echo "$name: $2 has another checksum than modules.txt says" >&2; exit 1 ;;
+	esac
+	printf '%s\n' "$json" | sed -n 's/^.*"Dir": "\(.*\)",*$/\1/p'
+}
+
+# objects DIR FLAGS...: compiles the .c files named on standard input, as many at a time as there are processors.
+objects() {
+	dir=$1
+	shift
+	(cd "$work" && xargs -P "$(nproc 2>/dev/null || echo 2)" -I '{}' $cc -w $cflags "$@" -c "$dir/{}")
+}
+
+case $kind-$name in
+system-zlib) compile -o "$work/main.o" -c "$src/zlib.c" && link "$work/main.o" -lz ;;
+system-liblzma) compile -o "$work/main.o" -c "$src/liblzma.c" && link "$work/main.o" -llzma ;;
+system-libbz2) compile -o "$work/main.o" -c "$src/libbz2.c" && link "$work/main.o" -lbz2 ;;
+module-libzstd-*)
+	dir=$(module_dir)
+	# Upstream builds with -O3, and the speed is in it.
+	cflags="$cflags -O3"
+	(cd "$dir" && ls *.c) | grep -vE '^(zstd_v0|zdict|cover|fastcover|divsufsort|zbuff|zstd_decompress|zstd_ddict|huf_decompress)' |
+		objects "$dir" -DZSTD_MULTITHREAD=1 -DZSTD_LEGACY_SUPPORT=0 -DZSTD_DISABLE_ASM=1 -pthread
+	compile -I"$dir" -o "$work/main.o" -c "$src/libzstd.c"
+	link "$work"/*.o
+	;;
+*) echo "build.sh: no rule for $kind $name" >&2; exit 2 ;;
+esac
