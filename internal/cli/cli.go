@@ -96,7 +96,13 @@ func report(cmd, root *cobra.Command, err error, began bool) int {
 
 // oneLine keeps a message on the line that it was promised: cobra's suggestions and joined errors have more.
 func oneLine(err error) string {
-	return strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", "; ")), " ")
+	var parts []string
+	for line := range strings.Lines(err.Error()) {
+		if words := strings.Fields(line); len(words) > 0 {
+			parts = append(parts, strings.Join(words, " "))
+		}
+	}
+	return strings.Join(parts, "; ")
 }
 
 // stdoutOr gives standard output for "-" and creates the file otherwise.
