@@ -1,0 +1,161 @@
+package gitmirror
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/weld-linux/weld-bridge/internal/gitpack"
+	"github.com/weld-linux/weld-bridge/internal/gnupatch"
+	"github.com/weld-linux/weld-bridge/internal/pristine"
+	"github.com/weld-linux/weld-bridge/internal/tarmodel"
+)
+
+// treeFiles reads the files of a git tree for the patch program.
+type treeFiles struct {
+	r    *repo
+	root Hash
+}
+
+func (t treeFiles) Read(path string) (data []byte, exec, ok bool, err error) {
+	e, ok, err := t.r.lookup(t.root, path)
+	if err != nil || !ok || e.mode != modeRegular && e.mode != modeExec {
+		return nil, false, false, err
+	}
+	data, err = t.r.read(e.hash, gitpack.Blob)
+	return data, e.mode == modeExec, err == nil, err
+}
+
+// applyPatch returns the tree that a patch makes of root.
+func (r *repo) applyPatch(root Hash, patch []byte, u use) (Hash, *gnupatch.Result, error) {
+	res, err := gnupatch.Apply(treeFiles{r, root}, patch, gnupatch.Options{
+		Strip: u.strip, Fuzz: u.fuzz, RemoveEmpty: u.empty, Reverse: u.revert, Dir: u.dir,
+	})
+	if err != nil {
+		return root, nil, err
+	}
+	edits := map[string]entry{}
+	for _, c := range res.Changes {
+		if why := tarmodel.Unsafe(c.Path); why != "" {
+			return root, nil, fmt.Errorf("%q: %s", c.Path, why)
+		}
+		if c.Removed {
+			edits[c.Path] = entry{}
+			continue
+		}
+		h, err := r.add(gitpack.Blob, c.Data)
+		if err != nil {
+			return root, nil, err
+		}
+		mode := uint32(modeRegular)
+		if c.Exec {
+			mode = modeExec
+		}
+		edits[c.Path] = entry{mode: mode, hash: h}
+	}
+	next, err := r.editTree(root, edits)
+	if err == nil && next.IsZero() {
+		next, err = r.addTree(nil)
+	}
+	return next, res, err
+}
+
+// PatchUse says what became of one patch of an import.
+type PatchUse struct {
+	Name    string `json:"name"`
+	Number  int    `json:"number"`
+	Applied string `json:"applied"` // auto, macro, hand: applied that way; cond, no, deferred: not applied
+	Why     string `json:"why,omitempty"`
+}
+
+// commitPatch adds one patch to the distro branch: a commit with its changes, or an empty one that says why not.
+func (r *repo) commitPatch(parent Hash, root Hash, src *source, u use, date int64) (tip, tree Hash, done PatchUse, err error) {
+	raw, err := os.ReadFile(src.path)
+	if err != nil {
+		return tip, root, done, err
+	}
+	patch, err := plainPatch(raw)
+	if err != nil {
+		return tip, root, done, err
+	}
+	done = PatchUse{Name: u.file, Number: u.number, Applied: u.how, Why: u.why}
+	tree = root
+	switch {
+	case u.apply:
+		next, res, err := r.applyPatch(root, patch, u)
+		if err != nil {
+			done.Applied, done.Why = "deferred", oneLine(err.Error())
+			break
+		}
+		tree = next
+		if res.Fuzz > 0 {
+			u.fuzz = max(u.fuzz, 1)
+		}
+	case strings.HasPrefix(u.why, "cond: "):
+		done.Applied = "cond"
+	default:
+		done.Applied = "no"
+	}
+	l := readLetter(patch)
+	if l.date != 0 {
+		date = l.date
+	}
+	c := commit{tree: tree, parents: []Hash{parent}, author: l.author, date: date, message: patchMessage(l, src, u, done, r.blobName(raw))}
+	tip, err = r.addCommit(c)
+	return tip, tree, done, err
+}
+
+func (r *repo) blobName(raw []byte) Hash { return gitpack.Sum(gitpack.Blob, raw) }
+
+// patchMessage is the message of a patch's commit: what the patch says of itself, then trailers.
+func patchMessage(l letter, src *source, u use, done PatchUse, blob Hash) string {
+	var b strings.Builder
+	b.WriteString(orElse(oneLine(l.subject), u.file))
+	b.WriteString("\n\n")
+	if l.body != "" {
+		b.WriteString(l.body + "\n\n")
+	}
+	put := func(key, value string) { fmt.Fprintf(&b, "%s: %s\n", key, oneLine(value)) }
+	put("Patch-name", u.file)
+	put("Patch-number", strconv.Itoa(u.number))
+	put("Patch-applied", done.Applied)
+	if done.Why != "" {
+		put("Patch-why", done.Why)
+	}
+	put("Patch-strip", strconv.Itoa(u.strip))
+	put("Patch-fuzz", strconv.Itoa(u.fuzz))
+	if u.dir != "" {
+		put("Patch-dir", u.dir)
+	}
+	if l.count > 1 {
+		put("Patch-mails", strconv.Itoa(l.count))
+	}
+	put("Patch-blob", blob.String())
+	put("Patch-sha256", src.sha256)
+	return b.String()
+}
+
+// plainPatch decompresses a patch as %patch does.
+func plainPatch(raw []byte) ([]byte, error) {
+	format := pristine.Detect(raw[:min(len(raw), 64)])
+	if format == pristine.None || format == pristine.LZMA {
+		return raw, nil
+	}
+	in, err := pristine.Decompress(bytes.NewReader(raw), format)
+	if err != nil {
+		return raw, nil //nolint:nilerr // then it is no compressed patch
+	}
+	defer in.Close()
+	const most = 256 << 20
+	out, err := io.ReadAll(io.LimitReader(in, most+1))
+	if err != nil || len(out) > most {
+		return nil, errors.Join(err, fmt.Errorf("patch unpacks to more than %d bytes, or not at all", most))
+	}
+	return out, nil
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -1,0 +1,316 @@
+package gitmirror
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/weld-linux/weld-bridge/internal/spec"
+)
+
+var (
+	patchMacro = regexp.MustCompile(`^%patch(\d*)$`)
+	patchRef   = regexp.MustCompile(`%\{?(?:PATCH|P:)(\d+)\}?`)
+)
+
+// prep reads one line of %prep and returns the directory that the shell is in behind it.
+func (s *specInfo) prep(l *spec.Line, dir string) string {
+	if s.define(l.Text) {
+		return dir
+	}
+	text := strings.TrimSpace(strings.ReplaceAll(l.Text, "\\\n", " "))
+	if refs := patchRef.FindAllStringSubmatch(text, -1); refs != nil && !strings.HasPrefix(text, "%patch") && !strings.HasPrefix(text, "#") {
+		// Seen before expansion, which would make a file name of it.
+		s.hand(text, refs, l, dir)
+		return dir
+	}
+	text = s.m.expand(text)
+	if i := strings.Index(text, " #"); i >= 0 {
+		text = text[:i]
+	}
+	words := shellWords(text)
+	if len(words) == 0 {
+		return dir
+	}
+	st := step{words: words[1:], cond: s.condText(), active: s.active(), dir: dir, line: l.Num}
+	switch word := words[0]; {
+	case word == "%setup" || word == "%autosetup" || word == "%forgesetup" || word == "%forgeautosetup":
+		st.kind, st.auto = "setup", word != "%setup" && word != "%forgesetup"
+		s.steps = append(s.steps, st)
+		return ""
+	case word == "%autopatch":
+		st.kind, st.auto = "patch", true
+		s.steps = append(s.steps, st)
+	case patchMacro.MatchString(word):
+		st.kind = "patch"
+		if digits := patchMacro.FindStringSubmatch(word)[1]; digits != "" {
+			st.words = append([]string{"-P", digits}, st.words...)
+		}
+		s.steps = append(s.steps, st)
+	case (word == "cd" || word == "pushd") && len(words) > 1 && s.active():
+		return path.Join(dir, words[1])
+	case word == "popd" && s.active():
+		return ""
+	}
+	return dir
+}
+
+// hand notes a patch that the spec applies by a command of its own.
+func (s *specInfo) hand(text string, refs [][]string, l *spec.Line, dir string) {
+	st := step{kind: "hand", cond: s.condText(), active: s.active(), dir: dir, line: l.Num}
+	words := shellWords(text)
+	// "patch -p1 < %{PATCH0}" and "patch -p1 -i %{PATCH0}" are clear enough to follow.
+	if len(refs) == 1 && len(words) > 0 && (words[0] == "patch" || words[0] == "%{__patch}" || words[0] == "%__patch") && !strings.ContainsAny(text, "|;&$`") {
+		st.words = slices.DeleteFunc(words[1:], func(w string) bool { return w == "<" || w == "-i" || strings.Contains(w, refs[0][0]) })
+		st.words = append([]string{"-P", refs[0][1]}, st.words...)
+	}
+	for _, r := range refs {
+		one := st
+		if one.words == nil {
+			one.words, one.active = []string{"-P", r[1]}, false
+		}
+		s.steps = append(s.steps, one)
+	}
+}
+
+// shellWords splits at blanks, minding quotes.
+func shellWords(s string) []string {
+	var words []string
+	var b strings.Builder
+	var quote byte
+	in := false
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote == 0 && (c == '"' || c == '\''):
+			quote, in = c, true
+		case quote == 0 && (c == ' ' || c == '\t' || c == '\n'):
+			if in {
+				words = append(words, b.String())
+				b.Reset()
+				in = false
+			}
+		default:
+			b.WriteByte(c)
+			in = true
+		}
+	}
+	if in {
+		words = append(words, b.String())
+	}
+	return words
+}
+
+// layout is what %setup makes of the archives.
+type layout struct {
+	main   int  // number of the source that the tree is made of, -1 for none
+	create bool // -c: the archive is unpacked inside of a new directory
+	inside []int
+	beside []int
+}
+
+// options reads short options; those in with take a value. Other words are rest.
+func options(words []string, with string) (opts map[byte][]string, rest []string) {
+	opts = map[byte][]string{}
+	for i := 0; i < len(words); i++ {
+		w := words[i]
+		if len(w) < 2 || w[0] != '-' || w[1] == '-' {
+			rest = append(rest, w)
+			continue
+		}
+		for j := 1; j < len(w); j++ {
+			c := w[j]
+			if strings.IndexByte(with, c) < 0 {
+				opts[c] = append(opts[c], "")
+				continue
+			}
+			value := w[j+1:]
+			if value == "" && i+1 < len(words) {
+				i++
+				value = words[i]
+			}
+			opts[c] = append(opts[c], value)
+			break
+		}
+	}
+	return opts, rest
+}
+
+// layout finds out which archives %prep unpacks where.
+func (s *specInfo) layout() layout {
+	out := layout{main: -1}
+	first := true
+	for _, st := range s.steps {
+		if st.kind != "setup" || !st.active {
+			continue
+		}
+		opts, _ := options(st.words, "abnSpmM")
+		numbers := func(c byte) (list []int) {
+			for _, v := range opts[c] {
+				if n, err := strconv.Atoi(v); err == nil {
+					list = append(list, n)
+				}
+			}
+			return list
+		}
+		if _, none := opts['T']; !none && first {
+			out.main = 0
+			if _, ok := s.sources[0]; !ok && len(s.order) > 0 {
+				out.main = s.order[0]
+			}
+		}
+		if _, ok := opts['c']; ok && first {
+			out.create = true
+		}
+		out.inside = append(out.inside, numbers('a')...)
+		out.beside = append(out.beside, numbers('b')...)
+		first = false
+	}
+	if first && len(s.order) > 0 {
+		out.main = s.order[0] // no %setup: the first source, if it is an archive
+	}
+	if out.main < 0 && len(out.beside) > 0 {
+		out.main, out.beside = out.beside[0], out.beside[1:]
+	}
+	return out
+}
+
+// use is a patch and how the spec applies it.
+type use struct {
+	patchTag
+	how    string // auto, macro, hand, no
+	step   *step
+	strip  int
+	fuzz   int
+	empty  bool // -E
+	revert bool // -R
+	dir    string
+	apply  bool
+	why    string // when it is not to be applied
+}
+
+// uses lists every patch in the order in which %prep applies them; those that it does not apply come last.
+func (s *specInfo) uses() []use {
+	fuzz := 0
+	if n, err := strconv.Atoi(s.m.expand("%{_default_patch_fuzz}")); err == nil {
+		fuzz = n
+	}
+	var list []use
+	seen := map[int]bool{}
+	for i := range s.steps {
+		st := &s.steps[i]
+		if st.kind == "setup" && !st.auto {
+			continue
+		}
+		opts, rest := options(st.words, "pPFbzdomMnSaBYVirDg")
+		if st.auto && st.kind == "setup" {
+			if _, never := opts['N']; never {
+				continue
+			}
+		}
+		u := use{how: "macro", step: st, strip: atoi(last(opts['p']), 0), fuzz: atoi(last(opts['F']), fuzz), dir: path.Join(st.dir, last(opts['d']))}
+		if st.kind != "hand" && u.dir == "." {
+			u.dir = ""
+		}
+		_, u.empty = opts['E']
+		_, u.revert = opts['R']
+		switch {
+		case st.auto:
+			u.how = "auto"
+		case st.kind == "hand":
+			u.how = "hand"
+		}
+		for _, tag := range s.chosen(st, opts, rest) {
+			u := u
+			u.patchTag = tag
+			u.apply = st.active && tag.active
+			if !u.apply {
+				u.why = "not applied by the commands as they can be read"
+				if c := joinNonEmpty(" && ", tag.cond, st.cond); c != "" {
+					u.why = "cond: " + c
+				}
+			}
+			if seen[tag.number] && !u.apply {
+				continue
+			}
+			seen[tag.number] = true
+			list = append(list, u)
+		}
+	}
+	for _, tag := range s.patches {
+		if !seen[tag.number] {
+			list = append(list, use{patchTag: tag, how: "no", why: orElse(prefixed("cond: ", tag.cond), "the spec does not apply it")})
+		}
+	}
+	return onlyOnce(list)
+}
+
+// onlyOnce keeps, for a patch that is named more often, the uses that apply.
+func onlyOnce(list []use) []use {
+	applied := map[int]bool{}
+	for _, u := range list {
+		if u.apply {
+			applied[u.number] = true
+		}
+	}
+	return slices.DeleteFunc(list, func(u use) bool { return !u.apply && applied[u.number] })
+}
+
+// chosen are the patches that a step is about.
+func (s *specInfo) chosen(st *step, opts map[byte][]string, rest []string) []patchTag {
+	var found []patchTag
+	if st.auto {
+		from, to := atoi(last(opts['m']), 0), atoi(last(opts['M']), 1<<30)
+		for _, t := range s.patches {
+			if t.number >= from && t.number <= to {
+				found = append(found, t)
+			}
+		}
+		slices.SortStableFunc(found, func(a, b patchTag) int { return a.number - b.number })
+		if st.kind == "patch" && len(rest) > 0 {
+			found = slices.DeleteFunc(found, func(t patchTag) bool { return !slices.Contains(rest, strconv.Itoa(t.number)) })
+		}
+		return found
+	}
+	numbers := append(slices.Clone(opts['P']), rest...)
+	if len(numbers) == 0 {
+		numbers = []string{"0"}
+	}
+	for _, n := range numbers {
+		for _, t := range s.patches {
+			if strconv.Itoa(t.number) == strings.TrimLeft(n, "0") || n == "0" && t.number == 0 || n == strconv.Itoa(t.number) {
+				found = append(found, t)
+			}
+		}
+	}
+	return found
+}
+
+func last(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[len(list)-1]
+}
+
+func atoi(s string, otherwise int) int {
+	if n, err := strconv.Atoi(s); err == nil && n >= 0 {
+		return n
+	}
+	return otherwise
+}
+
+func joinNonEmpty(sep string, parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), sep)
+}
+
+func prefixed(prefix, s string) string {
+	if s == "" {
+		return ""
+	}
+	return prefix + s
+}

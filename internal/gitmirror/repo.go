@@ -1,0 +1,236 @@
+package gitmirror
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/go-git/go-billy/v5/osfs"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/cache"
+	"github.com/go-git/go-git/v5/storage/filesystem"
+
+	"github.com/weld-linux/weld-bridge/internal/atomicfile"
+	"github.com/weld-linux/weld-bridge/internal/gitpack"
+)
+
+// Hash names a git object.
+type Hash = gitpack.Hash
+
+// repo is a git repository that is being read, and written through one pack.
+type repo struct {
+	dir  string // the git directory
+	st   *filesystem.Storage
+	pack *gitpack.Writer // nil until something is to be written
+	lock *os.File
+}
+
+// openRepo opens the git directory dir.
+func openRepo(dir string) (*repo, error) {
+	if _, err := os.Stat(filepath.Join(dir, "objects")); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s: not a git repository: %w", dir, fs.ErrNotExist)
+		}
+		return nil, err
+	}
+	r := &repo{dir: dir}
+	r.reopen()
+	return r, nil
+}
+
+// reopen makes published packs visible.
+func (r *repo) reopen() {
+	if r.st != nil {
+		r.st.Close()
+	}
+	r.st = filesystem.NewStorageWithOptions(osfs.New(r.dir), cache.NewObjectLRU(16<<20),
+		filesystem.Options{KeepDescriptors: true, LargeObjectThreshold: 1 << 20})
+}
+
+// createRepo makes an empty repository whose HEAD is branch, unless there is one. It appears at dir all at once.
+func createRepo(dir string, bare bool, branch string) error {
+	gitDir := dir
+	if !bare {
+		gitDir = filepath.Join(dir, ".git")
+	}
+	if _, err := os.Stat(filepath.Join(gitDir, "objects")); err == nil {
+		return nil
+	}
+	parent := filepath.Dir(gitDir)
+	if err := os.MkdirAll(parent, 0o777); err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp(parent, ".new-git-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	if err := os.Chmod(tmp, 0o755); err != nil {
+		return err
+	}
+	for _, d := range []string{"objects/pack", "objects/info", "refs/heads", "refs/tags"} {
+		if err := os.MkdirAll(filepath.Join(tmp, d), 0o777); err != nil {
+			return err
+		}
+	}
+	config := fmt.Sprintf("[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = %v\n", bare)
+	for name, text := range map[string]string{"HEAD": "ref: refs/heads/" + branch + "\n", "config": config} {
+		if err := atomicfile.Write(filepath.Join(tmp, name), []byte(text), 0o666); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(tmp, gitDir); err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, syscall.ENOTEMPTY) {
+		return err
+	}
+	return atomicfile.SyncDir(parent)
+}
+
+// acquire takes the lock of the repository for one writer and finishes what a crashed one has promised.
+func (r *repo) acquire() error {
+	f, err := os.OpenFile(filepath.Join(r.dir, "srpm2git.lock"), os.O_CREATE|os.O_RDWR, 0o666)
+	if err != nil {
+		return err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		f.Close()
+		return fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	r.lock = f
+	r.sweep()
+	return r.finishUpdate()
+}
+
+// sweep removes what a crashed writer left over. Only the holder of the lock may.
+func (r *repo) sweep() {
+	for _, pattern := range []string{"objects/pack/tmp_pack_*", "objects/pack/.pack-*.tmp*", ".srpm2git.refs.tmp*", "srpm2git.spool-*"} {
+		found, _ := filepath.Glob(filepath.Join(r.dir, pattern))
+		for _, name := range found {
+			os.RemoveAll(name)
+		}
+	}
+}
+
+// Close gives up what was not published, and the lock.
+func (r *repo) Close() error {
+	if r.pack != nil {
+		r.pack.Discard()
+	}
+	var err error
+	if r.lock != nil {
+		err = r.lock.Close()
+	}
+	return errors.Join(err, r.st.Close())
+}
+
+// writer is the pack that takes new objects.
+func (r *repo) writer() (*gitpack.Writer, error) {
+	if r.pack == nil {
+		w, err := gitpack.NewWriter(filepath.Join(r.dir, "objects"), func(h Hash) bool {
+			return r.st.HasEncodedObject(plumbing.Hash(h)) == nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		r.pack = w
+	}
+	return r.pack, nil
+}
+
+func (r *repo) add(t gitpack.Type, data []byte) (Hash, error) {
+	w, err := r.writer()
+	if err != nil {
+		return Hash{}, err
+	}
+	return w.Add(t, data)
+}
+
+func (r *repo) has(h Hash) bool {
+	return r.pack != nil && r.pack.Has(h) || r.st.HasEncodedObject(plumbing.Hash(h)) == nil
+}
+
+// publish makes what was written durable and readable.
+func (r *repo) publish() error {
+	if r.pack == nil {
+		return nil
+	}
+	if err := r.pack.Publish(); err != nil {
+		return err
+	}
+	r.pack = nil
+	r.reopen()
+	return nil
+}
+
+// open returns an object that is stored or about to be. One object is open at a time.
+func (r *repo) open(h Hash, want gitpack.Type) (int64, io.ReadCloser, error) {
+	if r.pack != nil {
+		if t, size, in, ok, err := r.pack.Open(h); ok || err != nil {
+			if err == nil && t != want {
+				err = fmt.Errorf("object %s is a %s, not a %s", h, t, want)
+			}
+			return size, io.NopCloser(in), err
+		}
+	}
+	o, err := r.st.EncodedObject(plumbing.ObjectType(want), plumbing.Hash(h))
+	if err != nil {
+		return 0, nil, fmt.Errorf("%s %s: %w", want, h, err)
+	}
+	in, err := o.Reader()
+	return o.Size(), in, err
+}
+
+// maxObject bounds objects that are read into memory: trees, commits, recipes, files to patch.
+const maxObject = 1 << 30
+
+// read returns the bytes of an object.
+func (r *repo) read(h Hash, want gitpack.Type) ([]byte, error) {
+	size, in, err := r.open(h, want)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	if size > maxObject {
+		return nil, fmt.Errorf("%s %s: %d bytes are too many to keep in memory", want, h, size)
+	}
+	var b bytes.Buffer
+	b.Grow(int(size))
+	_, err = b.ReadFrom(in)
+	return b.Bytes(), err
+}
+
+// ref returns what a reference names, the zero hash if there is none.
+func (r *repo) ref(name string) (Hash, error) {
+	ref, err := r.st.Reference(plumbing.ReferenceName(name))
+	if errors.Is(err, plumbing.ErrReferenceNotFound) {
+		return Hash{}, nil
+	}
+	if err != nil {
+		return Hash{}, fmt.Errorf("%s: %w", name, err)
+	}
+	if ref.Type() == plumbing.SymbolicReference {
+		return r.ref(ref.Target().String())
+	}
+	return Hash(ref.Hash()), nil
+}
+
+// refs lists the references below a prefix.
+func (r *repo) refs(prefix string) (map[string]Hash, error) {
+	it, err := r.st.IterReferences()
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]Hash{}
+	err = it.ForEach(func(ref *plumbing.Reference) error {
+		if name := ref.Name().String(); strings.HasPrefix(name, prefix) && ref.Type() == plumbing.HashReference {
+			found[name] = Hash(ref.Hash())
+		}
+		return nil
+	})
+	return found, err
+}

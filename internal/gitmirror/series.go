@@ -1,0 +1,267 @@
+package gitmirror
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/weld-linux/weld-bridge/internal/gitpack"
+)
+
+// patchFile is one patch of the branch as it stands.
+type patchFile struct {
+	name   string
+	data   []byte
+	number int // -1: the spec has no tag for it yet
+	origin string
+	mtime  int64
+	old    bool // untouched since the import
+}
+
+func sha256Hex(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+func setMTime(path string, sec int64) error {
+	return os.Chtimes(path, time.Unix(sec, 0), time.Unix(sec, 0))
+}
+
+// seriesCommits lists the commits from base (not included) to tip, oldest first.
+func (r *repo) seriesCommits(base, tip Hash) ([]Hash, error) {
+	var list []Hash
+	for h := tip; h != base; {
+		c, err := r.readCommit(h)
+		if err != nil {
+			return nil, err
+		}
+		if len(c.parents) != 1 {
+			return nil, fmt.Errorf("commit %s: a merge or a root; the patches must be a line of commits on %s", h, base)
+		}
+		if list = append(list, h); len(list) > 100000 {
+			return nil, errors.New("too many commits")
+		}
+		h = c.parents[0]
+	}
+	for i, j := 0, len(list)-1; i < j; i, j = i+1, j-1 {
+		list[i], list[j] = list[j], list[i]
+	}
+	return list, nil
+}
+
+// series makes the patch files of a branch: an untouched commit gives its own file, any other a new one.
+func (ex *Exporter) series(ctx context.Context, p *pristineTree, l *Lock, tip Hash) ([]patchFile, error) {
+	base, err := parseHash(l.Base)
+	if err != nil {
+		return nil, fmt.Errorf("sources.lock: base: %w", err)
+	}
+	commits, err := p.r.seriesCommits(base, tip)
+	if err != nil {
+		return nil, err
+	}
+	mtimes := map[string]int64{}
+	for _, s := range l.Sources {
+		mtimes[s.Name] = s.MTime
+	}
+	var files []patchFile
+	taken := map[string]bool{}
+	for _, h := range commits {
+		f, err := ex.patchOf(ctx, p, h)
+		if err != nil {
+			return nil, fmt.Errorf("commit %s: %w", h, err)
+		}
+		if taken[f.name] {
+			return nil, fmt.Errorf("commit %s: a second patch called %s", h, f.name)
+		}
+		taken[f.name] = true
+		if f.old {
+			f.mtime = mtimes[f.name]
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+// patchOf makes the patch file of one commit.
+func (ex *Exporter) patchOf(ctx context.Context, p *pristineTree, h Hash) (patchFile, error) {
+	c, err := p.r.readCommit(h)
+	if err != nil {
+		return patchFile{}, err
+	}
+	parent, err := p.r.readCommit(c.parents[0])
+	if err != nil {
+		return patchFile{}, err
+	}
+	t := trailers(c.message)
+	f := patchFile{name: t["Patch-name"], number: -1, mtime: c.date}
+	if strings.ContainsAny(f.name, "/\x00") || f.name == ".." {
+		return f, fmt.Errorf("Patch-name %q is not a file name", f.name)
+	}
+	if n, err := strconv.Atoi(t["Patch-number"]); err == nil && n >= 0 {
+		f.number = n
+	}
+	if isSHA256(t["Patch-sha256"]) {
+		var b strings.Builder
+		if err := p.write(ctx, ex.Encoders, t["Patch-sha256"], &b); err != nil {
+			return f, fmt.Errorf("%s: %w", f.name, err)
+		}
+		f.data = []byte(b.String())
+		same, err := p.r.sameEffect(parent.tree, c.tree, f.data, t)
+		if err != nil {
+			return f, err
+		}
+		if same {
+			f.old = true
+			return f, nil
+		}
+	}
+	if f.data, err = p.r.formatPatch(c, parent.tree); err != nil {
+		return f, err
+	}
+	if f.name == "" {
+		subject, _, _ := strings.Cut(c.message, "\n")
+		f.name = patchName(subject)
+	}
+	return f, nil
+}
+
+// sameEffect reports whether a commit still does what its patch file does.
+func (r *repo) sameEffect(before, after Hash, raw []byte, t map[string]string) (bool, error) {
+	applied := t["Patch-applied"]
+	if applied != "auto" && applied != "macro" && applied != "hand" {
+		return before == after, nil
+	}
+	patch, err := plainPatch(raw)
+	if err != nil {
+		return false, err
+	}
+	u := use{strip: atoi(t["Patch-strip"], 0), fuzz: atoi(t["Patch-fuzz"], 0), dir: t["Patch-dir"], empty: t["Patch-empty"] == "yes", revert: t["Patch-reverse"] == "yes"}
+	tree, _, err := r.applyPatch(before, patch, u)
+	return err == nil && tree == after, nil
+}
+
+var notInName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+
+// patchName makes a file name of a subject, as git format-patch does but for the number.
+func patchName(subject string) string {
+	name := strings.Trim(notInName.ReplaceAllString(subject, "-"), "-.")
+	if len(name) > 52 {
+		name = strings.TrimRight(name[:52], "-.")
+	}
+	return orElse(name, "change") + ".patch"
+}
+
+// Sources writes spec, sources and patches of a package as its branch (or ref) stands to dir, ready for rpmbuild -bs, and
+// returns the names of the files.
+func (ex *Exporter) Sources(ctx context.Context, name, ref, dir string) ([]string, error) {
+	st, err := ex.state(ctx, name, ref)
+	if err != nil {
+		return nil, err
+	}
+	defer st.r.Close()
+	return st.write(ctx, dir)
+}
+
+// state is a package as it stands: lock, spec and patches.
+type state struct {
+	ex      *Exporter
+	r       *repo
+	p       *pristineTree
+	lock    *Lock
+	spec    []byte
+	patches []patchFile
+}
+
+// state reads a package as it stands on its branch, or at ref, with the metadata's work tree.
+func (ex *Exporter) state(ctx context.Context, name, ref string) (*state, error) {
+	r, err := ex.mirror(name)
+	if err != nil {
+		return nil, err
+	}
+	st := &state{ex: ex, r: r}
+	if err := st.read(ctx, name, ref); err != nil {
+		r.Close()
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return st, nil
+}
+
+func (st *state) read(ctx context.Context, name, ref string) (err error) {
+	if st.lock, err = readLock(st.ex.Metadata, name); err != nil {
+		return err
+	}
+	if st.lock == nil {
+		return fmt.Errorf("no %s/sources.lock in %s", packageDir(name), st.ex.Metadata)
+	}
+	if st.p, err = st.r.openPristine(); err != nil {
+		return err
+	}
+	tip, err := st.r.find(orElse(ref, st.lock.Branch))
+	if err != nil {
+		return err
+	}
+	if st.patches, err = st.ex.series(ctx, st.p, st.lock, tip); err != nil {
+		return err
+	}
+	return st.readSpec()
+}
+
+// find resolves what a person may call a commit: a branch, a tag, a full reference, an object name.
+func (r *repo) find(name string) (Hash, error) {
+	for _, prefix := range []string{"", "refs/", "refs/heads/", "refs/tags/"} {
+		if checkRefName(prefix+name) != nil {
+			continue
+		}
+		if h, err := r.ref(prefix + name); err == nil && !h.IsZero() {
+			return r.peel(h)
+		}
+	}
+	if h, err := parseHash(name); err == nil {
+		if _, err := r.read(h, gitpack.Commit); err == nil {
+			return h, nil
+		}
+	}
+	return Hash{}, fmt.Errorf("%q is neither a branch, a tag nor a commit", name)
+}
+
+// write puts the files into dir.
+func (st *state) write(ctx context.Context, dir string) ([]string, error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, err
+	}
+	var names []string
+	keep := func(s LockSource) bool {
+		skip := s.Kind == "spec" || s.Kind == "patch"
+		if !skip {
+			names = append(names, s.Name)
+		}
+		return skip
+	}
+	if err := st.ex.writeSources(ctx, st.p, st.lock, dir, keep); err != nil {
+		return nil, err
+	}
+	for _, f := range st.patches {
+		path := filepath.Join(dir, f.name)
+		if err := os.WriteFile(path, f.data, 0o666); err != nil {
+			return nil, err
+		}
+		if err := setMTime(path, f.mtime); err != nil {
+			return nil, err
+		}
+		names = append(names, f.name)
+	}
+	if err := os.WriteFile(filepath.Join(dir, st.specName()), st.spec, 0o666); err != nil {
+		return nil, err
+	}
+	return append(names, st.specName()), nil
+}
+
+func (st *state) specName() string { return orElse(st.lock.Spec, st.lock.Name+".spec") }

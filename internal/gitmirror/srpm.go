@@ -1,0 +1,249 @@
+package gitmirror
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/weld-linux/weld-bridge/internal/cpio"
+	"github.com/weld-linux/weld-bridge/internal/rpmfile"
+	"github.com/weld-linux/weld-bridge/internal/rpmver"
+)
+
+// inflateBase and inflateFactor bound what compressed data may unpack to: a GiB, and this many times its own size beyond.
+const (
+	inflateBase   = 1 << 30
+	inflateFactor = 250
+)
+
+func inflateLimit(compressed int64) int64 { return inflateBase + compressed*inflateFactor }
+
+// source is one file of a source RPM.
+type source struct {
+	name   string
+	path   string // where it is spooled
+	sha256 string
+	size   int64
+	mode   uint32
+	mtime  int64
+	spec   bool
+}
+
+// srpm is a source RPM taken apart.
+type srpm struct {
+	pkg     *rpmfile.Package
+	nevra   rpmfile.NEVRA
+	sha256  string // of the file
+	size    int64
+	head    []byte // lead, signature header, header
+	payload int64  // offset
+	plain   string // digest of the decompressed payload
+	plainN  int64
+	sources []source // in the order of the header
+	cpio    []piece
+}
+
+// evr is the version that orders imports.
+func (s *srpm) evr() rpmver.EVR { return evrOf(s.nevra) }
+
+func evrOf(n rpmfile.NEVRA) rpmver.EVR { return rpmver.Parse(n.EVR()) }
+
+// nevrName is NAME-[EPOCH:]VERSION-RELEASE, what the srpm/ tags are named by.
+func nevrName(n rpmfile.NEVRA) string { return n.Name + "-" + n.EVR() }
+
+func (s *srpm) spec() *source {
+	for i := range s.sources {
+		if s.sources[i].spec {
+			return &s.sources[i]
+		}
+	}
+	return nil
+}
+
+func (s *srpm) source(name string) *source {
+	for i := range s.sources {
+		if s.sources[i].name == name {
+			return &s.sources[i]
+		}
+	}
+	return nil
+}
+
+// probeSRPM reads only the headers of the file at path.
+func probeSRPM(f *os.File) (*srpm, error) {
+	in := bufio.NewReaderSize(f, 1<<16)
+	pkg, err := rpmfile.Read(in)
+	if err != nil {
+		return nil, err
+	}
+	if !pkg.IsSource() {
+		return nil, fmt.Errorf("%s is a binary package, not a source RPM", pkg.NEVRA())
+	}
+	s := &srpm{pkg: pkg, nevra: pkg.NEVRA()}
+	if err := checkName(s.nevra.Name); err != nil {
+		return nil, err
+	}
+	if s.nevra.Version == "" || s.nevra.Release == "" {
+		return nil, fmt.Errorf("header has no version or release")
+	}
+	_, s.payload = pkg.HeaderRange()
+	h := sha256.New()
+	if s.size, err = io.Copy(h, io.NewSectionReader(f, 0, 1<<62)); err != nil {
+		return nil, err
+	}
+	s.sha256 = hex.EncodeToString(h.Sum(nil))
+	s.head = make([]byte, s.payload)
+	_, err = f.ReadAt(s.head, 0)
+	return s, err
+}
+
+// checkName holds a package's name to what may be a directory.
+func checkName(name string) error {
+	bad := name == "" || len(name) > 200 || name[0] == '.' || name[0] == '-'
+	for i := range len(name) {
+		c := name[i]
+		bad = bad || c <= ' ' || c >= 0x7f || strings.IndexByte(`/\:*?"<>|~^[`, c) >= 0
+	}
+	if bad {
+		return fmt.Errorf("%q is not a package name", name)
+	}
+	return nil
+}
+
+// unpack spools the files of the payload to dir.
+func (s *srpm) unpack(ctx context.Context, f *os.File, dir string) error {
+	files, err := s.pkg.Files()
+	if err != nil {
+		return err
+	}
+	info := s.pkg.Payload()
+	compressed := io.NewSectionReader(f, s.payload, s.size-s.payload)
+	plain, err := rpmfile.Decompress(bufio.NewReaderSize(compressed, 1<<18), info.Compressor)
+	if err != nil {
+		return fmt.Errorf("payload at %#x: %w", s.payload, err)
+	}
+	defer plain.Close()
+	digest := sha256.New()
+	counter := &countReader{r: ctxReader{ctx, plain}, left: inflateLimit(s.size)}
+	archive := cpio.NewReader(io.TeeReader(counter, digest), func(i uint32) (int64, error) {
+		if int(i) >= len(files) {
+			return 0, fmt.Errorf("no file %d in the header", i)
+		}
+		return int64(files[i].Size), nil
+	})
+	s.sources = make([]source, len(files))
+	index := map[string]int{}
+	for i := range files {
+		name := files[i].Base()
+		s.sources[i] = source{
+			name: name, mode: files[i].Mode, mtime: int64(files[i].MTime),
+			spec: files[i].Flags&rpmfile.FileSpec != 0, size: int64(files[i].Size),
+		}
+		if _, twice := index[name]; twice || name == "" {
+			return fmt.Errorf("header names the file %q twice or not at all", name)
+		}
+		index[name] = i
+	}
+	if err := s.spool(archive, index, dir); err != nil {
+		return err
+	}
+	s.plain, s.plainN = hex.EncodeToString(digest.Sum(nil)), counter.n
+	return nil
+}
+
+// spool writes every file of the archive to dir and notes what stands between the files.
+func (s *srpm) spool(archive *cpio.Reader, index map[string]int, dir string) error {
+	for {
+		e, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("payload: %w", err)
+		}
+		at, ok := int(e.Index), true
+		if e.Format != cpio.Stripped {
+			at, ok = index[strings.TrimPrefix(e.Name, "./")]
+		}
+		if !ok || at >= len(s.sources) {
+			return fmt.Errorf("payload: %q is not a file of the header", e.Name)
+		}
+		src := &s.sources[at]
+		if src.path != "" {
+			return fmt.Errorf("payload: %q stands twice in the archive", src.name)
+		}
+		src.path = filepath.Join(dir, fmt.Sprintf("%d", at))
+		if err := src.spool(archive); err != nil {
+			return fmt.Errorf("payload: %s: %w", src.name, err)
+		}
+		raw := append(append([]byte{}, e.Pad...), e.Raw...)
+		s.cpio = append(s.cpio, piece{base64.StdEncoding.EncodeToString(raw), src.sha256})
+	}
+	var raw []byte
+	if t := archive.Trailer(); t != nil {
+		raw = append(append(raw, t.Pad...), t.Raw...)
+	}
+	rest, err := io.ReadAll(io.LimitReader(archive.Rest(), 1<<20+1))
+	if err != nil {
+		return fmt.Errorf("payload: %w", err)
+	}
+	if len(rest) > 1<<20 {
+		return errors.New("payload: more than a MiB behind the end of the archive")
+	}
+	s.cpio = append(s.cpio, piece{Raw: base64.StdEncoding.EncodeToString(append(raw, rest...))})
+	for i := range s.sources {
+		if s.sources[i].path == "" {
+			return fmt.Errorf("payload: %q is missing", s.sources[i].name)
+		}
+	}
+	return nil
+}
+
+func (src *source) spool(r io.Reader) error {
+	out, err := os.Create(src.path)
+	if err != nil {
+		return err
+	}
+	h := sha256.New()
+	src.size, err = io.Copy(io.MultiWriter(out, h), r)
+	src.sha256 = hex.EncodeToString(h.Sum(nil))
+	return errors.Join(err, out.Close())
+}
+
+// countReader counts, and refuses to give more than left bytes.
+type countReader struct {
+	r       io.Reader
+	n, left int64
+}
+
+func (c *countReader) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n += int64(n)
+	if c.left -= int64(n); c.left < 0 {
+		return n, fmt.Errorf("unpacks to more than %d bytes, %w", c.n, errTooMuch)
+	}
+	return n, err
+}
+
+var errTooMuch = errors.New("which is beyond all proportion")
+
+// ctxReader ends when ctx does.
+type ctxReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c ctxReader) Read(b []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(b)
+}

@@ -1,0 +1,275 @@
+package gitmirror
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+
+	"github.com/weld-linux/weld-bridge/internal/gitpack"
+	"github.com/weld-linux/weld-bridge/internal/pristine"
+	"github.com/weld-linux/weld-bridge/internal/tarmodel"
+)
+
+// pristineRef is the branch of everything that exact re-creation needs. It only grows.
+const pristineRef = "refs/srpm2git/pristine"
+
+// recipe says how one file comes back. It is JSON beside what it refers to: sha256/ab/<sha256>.recipe, .blob (the file
+// itself), .tar (the model of a tar's headers), .tree (what the tar unpacks to), .extra (contents outside of that tree),
+// .head (of an SRPM). docs/archive-recipe.md is its reference.
+type recipe struct {
+	Format int    `json:"format"` // 1
+	SHA256 string `json:"sha256"`
+	Size   int64  `json:"size"`
+	Kind   string `json:"kind"` // blob, tar or srpm
+	Why    string `json:"why,omitempty"`
+	// Plain is the digest of the decompressed archive or payload, Encoder makes the file of it; none: it is the file.
+	Plain   string           `json:"plain,omitempty"`
+	Encoder *pristine.Recipe `json:"encoder,omitempty"`
+	// Archive of an SRPM's payload: the cpio in pieces.
+	Cpio []piece `json:"cpio,omitempty"`
+	// Strip is the top directory that the tree leaves out.
+	Strip bool     `json:"strip,omitempty"`
+	MTime int64    `json:"mtime,omitempty"` // newest of the archive's members
+	Notes []string `json:"notes,omitempty"`
+}
+
+// piece is part of a cpio: bytes, then a file.
+type piece struct {
+	Raw  string `json:"raw,omitempty"` // base64
+	File string `json:"file,omitempty"`
+}
+
+// pristineTree is the tree under pristineRef with what is being added.
+type pristineTree struct {
+	r       *repo
+	tip     Hash // commit
+	root    Hash // tree of tip
+	changes map[string]entry
+}
+
+func (r *repo) openPristine() (*pristineTree, error) {
+	p := &pristineTree{r: r, changes: map[string]entry{}}
+	var err error
+	if p.tip, err = r.ref(pristineRef); err != nil || p.tip.IsZero() {
+		return p, err
+	}
+	c, err := r.readCommit(p.tip)
+	p.root = c.tree
+	return p, err
+}
+
+func pristinePath(sha, suffix string) string { return path.Join("sha256", sha[:2], sha+suffix) }
+
+func isSHA256(s string) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && len(b) == sha256.Size
+}
+
+// find gives the object stored for a digest under a suffix.
+func (p *pristineTree) find(sha, suffix string) (entry, bool, error) {
+	if !isSHA256(sha) {
+		return entry{}, false, fmt.Errorf("%q is not a SHA-256", sha)
+	}
+	name := pristinePath(sha, suffix)
+	if e, ok := p.changes[name]; ok {
+		return e, true, nil
+	}
+	return p.r.lookup(p.root, name)
+}
+
+func (p *pristineTree) set(sha, suffix string, mode uint32, h Hash) {
+	p.changes[pristinePath(sha, suffix)] = entry{mode: mode, hash: h}
+}
+
+func (p *pristineTree) setBlob(sha, suffix string, data []byte) error {
+	h, err := p.r.add(gitpack.Blob, data)
+	p.set(sha, suffix, modeRegular, h)
+	return err
+}
+
+// setRecipe stores a recipe.
+func (p *pristineTree) setRecipe(rc *recipe) error {
+	rc.Format = 1
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", " ")
+	if err := enc.Encode(rc); err != nil {
+		return err
+	}
+	return p.setBlob(rc.SHA256, ".recipe", b.Bytes())
+}
+
+// recipe reads the recipe of a digest; nil when there is none.
+func (p *pristineTree) recipe(sha string) (*recipe, error) {
+	e, ok, err := p.find(sha, ".recipe")
+	if err != nil || !ok {
+		return nil, err
+	}
+	data, err := p.r.read(e.hash, gitpack.Blob)
+	if err != nil {
+		return nil, err
+	}
+	var rc recipe
+	if err := json.Unmarshal(data, &rc); err != nil {
+		return nil, fmt.Errorf("recipe of %s: %w", sha, err)
+	}
+	if rc.Format != 1 || rc.SHA256 != sha {
+		return nil, fmt.Errorf("recipe of %s: format %d for %s", sha, rc.Format, rc.SHA256)
+	}
+	return &rc, nil
+}
+
+// need is find for what must be there.
+func (p *pristineTree) need(sha, suffix string) (Hash, error) {
+	e, ok, err := p.find(sha, suffix)
+	if err == nil && !ok {
+		err = fmt.Errorf("%s%s is not under %s; was it fetched?", sha, suffix, pristineRef)
+	}
+	return e.hash, err
+}
+
+// commit stores the changed tree as the next commit of the chain; without changes the tip stays.
+func (p *pristineTree) commit(subject string, date int64) (Hash, error) {
+	if len(p.changes) == 0 {
+		return p.tip, nil
+	}
+	root, err := p.r.editTree(p.root, p.changes)
+	if err != nil || root == p.root {
+		return p.tip, err
+	}
+	c := commit{tree: root, date: date, message: subject + "\n"}
+	if !p.tip.IsZero() {
+		c.parents = []Hash{p.tip}
+	}
+	return p.r.addCommit(c)
+}
+
+// contents reads git blobs for tarmodel.
+type contents struct{ r *repo }
+
+func (c contents) Open(h tarmodel.Hash) (int64, io.ReadCloser, error) {
+	return c.r.open(Hash(h), gitpack.Blob)
+}
+
+// write writes the file of a digest to w and checks what it wrote.
+func (p *pristineTree) write(ctx context.Context, enc *pristine.Encoders, sha string, w io.Writer) error {
+	rc, err := p.recipe(sha)
+	if err != nil {
+		return err
+	}
+	if rc == nil {
+		return fmt.Errorf("nothing is known of the file with SHA-256 %s", sha)
+	}
+	h := sha256.New()
+	out := io.MultiWriter(w, h)
+	switch {
+	case rc.Kind == "blob":
+		err = p.writeBlob(sha, out)
+	case rc.Kind == "tar" && rc.Encoder == nil:
+		err = p.writeTar(sha, out)
+	case rc.Kind == "tar":
+		err = p.encode(ctx, enc, rc, out, func(w io.Writer) error { return p.writeTar(sha, w) })
+	case rc.Kind == "srpm":
+		var head Hash
+		if head, err = p.need(sha, ".head"); err != nil {
+			return err
+		}
+		if err = p.copyBlob(head, out); err == nil {
+			err = p.encode(ctx, enc, rc, out, func(w io.Writer) error { return p.writeCpio(ctx, enc, rc, w) })
+		}
+	default:
+		err = fmt.Errorf("recipe of %s: unknown kind %q", sha, rc.Kind)
+	}
+	if err != nil {
+		return err
+	}
+	if got := hex.EncodeToString(h.Sum(nil)); got != sha {
+		return fmt.Errorf("what came back has SHA-256 %s, not %s", got, sha)
+	}
+	return nil
+}
+
+// encode writes what the recipe's encoder makes of what plain writes; without an encoder, the plain data.
+func (p *pristineTree) encode(ctx context.Context, enc *pristine.Encoders, rc *recipe, w io.Writer, plain func(io.Writer) error) error {
+	if rc.Encoder == nil {
+		return plain(w)
+	}
+	pr, pw := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		err := plain(pw)
+		pw.CloseWithError(err)
+		done <- err
+	}()
+	err := rc.Encoder.Reproduce(ctx, enc, pr, w)
+	pr.CloseWithError(err)
+	if plainErr := <-done; plainErr != nil && (err == nil || errors.Is(err, plainErr)) {
+		return plainErr
+	}
+	return err
+}
+
+func (p *pristineTree) writeBlob(sha string, w io.Writer) error {
+	h, err := p.need(sha, ".blob")
+	if err != nil {
+		return err
+	}
+	return p.copyBlob(h, w)
+}
+
+func (p *pristineTree) copyBlob(h Hash, w io.Writer) error {
+	_, in, err := p.r.open(h, gitpack.Blob)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	_, err = io.Copy(w, in)
+	return err
+}
+
+func (p *pristineTree) writeTar(sha string, w io.Writer) error {
+	model, err := p.need(sha, ".tar")
+	if err != nil {
+		return err
+	}
+	tree, err := p.need(sha, ".tree")
+	if err != nil {
+		return err
+	}
+	data, err := p.r.read(model, gitpack.Blob)
+	if err != nil {
+		return err
+	}
+	files, err := p.r.listTree(tree)
+	if err != nil {
+		return err
+	}
+	return tarmodel.Join(data, toTar(files), contents{p.r}, w)
+}
+
+func (p *pristineTree) writeCpio(ctx context.Context, enc *pristine.Encoders, rc *recipe, w io.Writer) error {
+	for _, part := range rc.Cpio {
+		raw, err := base64.StdEncoding.DecodeString(part.Raw)
+		if err != nil {
+			return fmt.Errorf("recipe of %s: %w", rc.SHA256, err)
+		}
+		if _, err := w.Write(raw); err != nil {
+			return err
+		}
+		if part.File == "" {
+			continue
+		}
+		if err := p.write(ctx, enc, part.File, w); err != nil {
+			return fmt.Errorf("file %s: %w", part.File, err)
+		}
+	}
+	return nil
+}

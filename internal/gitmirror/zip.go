@@ -1,0 +1,126 @@
+package gitmirror
+
+import (
+	"archive/zip"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/weld-linux/weld-bridge/internal/tarmodel"
+)
+
+func isZip(head []byte) bool { return bytes.HasPrefix(head, []byte("PK\x03\x04")) }
+
+const maxZipMembers = 1 << 20
+
+// storeZip keeps a zip as it is and unpacks it to a tree beside that.
+func storeZip(p *pristineTree, f *os.File, src *source, strip bool) (*stored, error) {
+	unsupported := func(err error) error { return fmt.Errorf("%w: zip: %w", tarmodel.ErrUnsupported, err) }
+	z, err := zip.NewReader(f, src.size)
+	if err != nil {
+		return nil, unsupported(err)
+	}
+	if len(z.File) > maxZipMembers {
+		return nil, fmt.Errorf("zip has more than %d members", maxZipMembers)
+	}
+	w, err := p.r.writer()
+	if err != nil {
+		return nil, err
+	}
+	rc := &recipe{SHA256: src.sha256, Size: src.size, Kind: "blob", Why: "zip", Strip: strip}
+	st := &stored{recipe: rc, fresh: true, count: len(z.File)}
+	top := ""
+	if strip {
+		top = zipTop(z)
+	}
+	files := map[string]entry{}
+	left := inflateLimit(src.size)
+	for _, m := range z.File {
+		rc.MTime = max(rc.MTime, m.Modified.Unix())
+		if strings.HasSuffix(m.Name, "/") {
+			continue
+		}
+		name := strings.TrimPrefix(m.Name, top)
+		if why := tarmodel.Unsafe(name); why != "" {
+			rc.Notes = append(rc.Notes, fmt.Sprintf("%q: %s, kept out of the tree", m.Name, why))
+			continue
+		}
+		if left -= int64(min(m.UncompressedSize64, 1<<62)); left < 0 {
+			return nil, fmt.Errorf("zip unpacks to more than %d bytes, %w", inflateLimit(src.size), errTooMuch)
+		}
+		e, err := addZipMember(w, m)
+		if err != nil {
+			return nil, unsupported(err)
+		}
+		files[name] = e
+	}
+	if len(rc.Notes) > 20 {
+		rc.Notes = append(rc.Notes[:20], "and more of the kind")
+	}
+	list := withoutBlocked(files)
+	if st.tree, err = p.r.buildTree(list); err != nil {
+		return nil, err
+	}
+	h, err := w.AddStream(src.size, io.NewSectionReader(f, 0, src.size))
+	if err != nil {
+		return nil, err
+	}
+	p.set(src.sha256, ".blob", modeRegular, h)
+	p.set(src.sha256, ".tree", modeTree, st.tree)
+	return st, p.setRecipe(rc)
+}
+
+// zipTop is the one directory that holds everything, with its slash.
+func zipTop(z *zip.Reader) string {
+	top := ""
+	for _, m := range z.File {
+		first, _, deeper := strings.Cut(m.Name, "/")
+		if !deeper || top != "" && top != first+"/" {
+			return ""
+		}
+		top = first + "/"
+	}
+	return top
+}
+
+func addZipMember(w interface {
+	AddStream(size int64, r io.Reader) (Hash, error)
+}, m *zip.File,
+) (entry, error) {
+	in, err := m.Open()
+	if err != nil {
+		return entry{}, err
+	}
+	defer in.Close()
+	e := entry{mode: modeRegular}
+	switch mode := m.Mode(); {
+	case mode&os.ModeSymlink != 0:
+		e.mode = modeLink
+	case mode&0o111 != 0:
+		e.mode = modeExec
+	}
+	e.hash, err = w.AddStream(int64(m.UncompressedSize64), in)
+	return e, err
+}
+
+// withoutBlocked lists files by path, without those whose parent is a file.
+func withoutBlocked(files map[string]entry) []entry {
+	var list []entry
+	for path, e := range files {
+		blocked := false
+		for i := range path {
+			if path[i] == '/' {
+				_, is := files[path[:i]]
+				blocked = blocked || is
+			}
+		}
+		if !blocked {
+			list = append(list, entry{path, e.mode, e.hash})
+		}
+	}
+	slices.SortFunc(list, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+	return list
+}
