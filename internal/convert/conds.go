@@ -1,0 +1,294 @@
+package convert
+
+import (
+	"strings"
+
+	"github.com/weld-linux/weld-bridge/internal/pkgtoml"
+	"github.com/weld-linux/weld-bridge/internal/spec"
+)
+
+// fate says what becomes of a line with a conditional.
+type fate uint8
+
+const (
+	fateTyped fate = iota // becomes the condition of entries
+	fateText              // stays in the text of a script
+	fateRaw               // crosses sections: kept as a line of its own
+)
+
+// blocks holds the pairs of %if and %endif of a spec.
+type blocks struct {
+	file  *spec.File
+	of    []int // line → block, -1 when it is none
+	list  []block
+	path  [][]branch // line → the typed blocks around it, outermost first; shared
+	owner []int      // line → section
+	items []bool     // section → its lines are entries
+}
+
+type block struct {
+	lines []int // %if, branches, %endif
+	fate  fate
+}
+
+// branch is a block and how many %elif and %else of it are behind.
+type branch struct{ block, n int }
+
+// matchBlocks pairs the conditionals and tells which of them follow the
+// sections, so that they can become conditions.
+func matchBlocks(f *spec.File) *blocks {
+	b := &blocks{file: f, of: make([]int, len(f.Lines)), owner: make([]int, len(f.Lines))}
+	b.items = make([]bool, len(f.Sections))
+	for s := range f.Sections {
+		b.items[s] = spec.IsItems(f.Sections[s].Name) && understood(f, s)
+		if f.Sections[s].Head >= 0 {
+			b.owner[f.Sections[s].Head] = s
+		}
+		for i := f.Sections[s].Body; i < f.Sections[s].End; i++ {
+			b.owner[i] = s
+		}
+	}
+	b.pair()
+	for n := range b.list {
+		b.textOnly(n)
+	}
+	for changed := true; changed; {
+		b.paths()
+		changed = b.crossing()
+	}
+	return b
+}
+
+// understood tells whether the header of a section can be taken apart and put
+// together again.
+func understood(f *spec.File, number int) bool {
+	s := &f.Sections[number]
+	if s.Head < 0 {
+		return true
+	}
+	line := &f.Lines[s.Head]
+	switch s.Name {
+	case "sourcelist", "patchlist":
+		return line.Rest == ""
+	case "package", "files":
+		h := parseHeader(s.Name, line.Rest)
+		p := &pkgtoml.Package{Name: h.name, Full: h.full}
+		e := pkgtoml.Entry(p)
+		if s.Name == "files" {
+			e = &pkgtoml.Files{From: h.from, Args: h.rest}
+		}
+		return exact(s.Name, p, e, strings.TrimSuffix(line.Text, "\n")) && (s.Name == "files" || h.rest == "" && h.name != "")
+	}
+	return false
+}
+
+func (b *blocks) pair() {
+	var stack []int
+	for i := range b.file.Lines {
+		b.of[i] = -1
+		kind := b.file.Lines[i].Kind
+		switch kind {
+		case spec.If:
+			stack = append(stack, len(b.list))
+			b.list = append(b.list, block{lines: []int{i}})
+		case spec.Elif, spec.Else, spec.Endif:
+		default:
+			continue
+		}
+		if len(stack) == 0 { // rpm refuses it; a macro may have opened it
+			b.of[i] = len(b.list)
+			b.list = append(b.list, block{lines: []int{i}, fate: fateRaw})
+			continue
+		}
+		top := stack[len(stack)-1]
+		b.of[i] = top
+		if kind != spec.If {
+			b.list[top].lines = append(b.list[top].lines, i)
+		}
+		if kind == spec.Endif {
+			stack = stack[:len(stack)-1]
+		}
+	}
+	for _, n := range stack {
+		b.list[n].fate = fateRaw
+	}
+}
+
+func (b *blocks) section(line int) *spec.Section { return &b.file.Sections[b.owner[line]] }
+
+// textOnly finds the blocks that lie in the text of one section with text
+// behind them.
+func (b *blocks) textOnly(n int) {
+	bl := &b.list[n]
+	first, last := bl.lines[0], bl.lines[len(bl.lines)-1]
+	s := b.section(first)
+	if bl.fate != fateTyped || b.items[b.owner[first]] || b.owner[first] != b.owner[last] {
+		return
+	}
+	if last < b.hoistStart(b.owner[first]) {
+		bl.fate = fateText
+		return
+	}
+	for i := first; i <= last; i++ {
+		if l := &b.file.Lines[i]; l.Kind == spec.Text && !hoistable(l, s.Name) {
+			bl.fate = fateText
+			return
+		}
+	}
+}
+
+// hoistable tells whether a line at the end of a text may stand for itself.
+func hoistable(l *spec.Line, section string) bool {
+	switch l.Kind {
+	case spec.Text:
+		return isSectionMacro(l.Text) || section == "description" && isMacroLine(l.Text)
+	case spec.Header:
+		return false
+	}
+	return true
+}
+
+// isMacroLine tells a definition from text.
+func isMacroLine(text string) bool {
+	return strings.HasPrefix(text, "%global ") || strings.HasPrefix(text, "%define ") || strings.HasPrefix(text, "%undefine ") ||
+		strings.HasPrefix(text, "%bcond") || strings.HasPrefix(text, "%include ")
+}
+
+// sectionMacros produce whole sections, so that they stand between sections
+// and not in one.
+var sectionMacros = map[string]bool{
+	"gopkg": true, "gopkgfiles": true, "godevelpkg": true, "goaltpkg": true, "godevelfiles": true, "goaltfiles": true,
+	"fontpkg": true, "fontmetapkg": true, "fontfiles": true, "ldconfig_scriptlets": true, "ldconfig_post": true, "ldconfig_postun": true,
+	"pyproject_extras_subpkg": true, "python_extras_subpkg": true,
+	"ghc_lib_subpackage": true, "ghc_lib_package": true, "ghc_devel_package": true, "ghc_lib_build": false,
+	"mingw_debug_package": true, "mingw_debug_install_post": false, "javadoc_package": true,
+	"openblas_post": false,
+}
+
+func isSectionMacro(text string) bool {
+	if !strings.HasPrefix(text, "%") {
+		return false
+	}
+	t := strings.TrimLeft(text[1:], "{?")
+	return sectionMacros[ident(t)]
+}
+
+// hoistStart gives the first line at the end of a text section that may be
+// taken out of it: everything behind is conditionals, comments, blanks and the
+// few macros that stand for themselves.
+func (b *blocks) hoistStart(section int) int {
+	s := &b.file.Sections[section]
+	at := s.End
+	for at > s.Body {
+		l := &b.file.Lines[at-1]
+		if !hoistable(l, s.Name) || b.of[at-1] >= 0 && b.list[b.of[at-1]].fate != fateTyped {
+			break
+		}
+		at--
+	}
+	return at
+}
+
+// paths notes, for each line, the typed blocks that it stands in.
+func (b *blocks) paths() {
+	b.path = make([][]branch, len(b.file.Lines))
+	var now []branch
+	for i := range b.file.Lines {
+		if n := b.of[i]; n >= 0 && b.list[n].fate == fateTyped {
+			switch b.file.Lines[i].Kind {
+			case spec.If:
+				now = append(now[:len(now):len(now)], branch{n, 0})
+			case spec.Endif:
+				now = now[:len(now)-1]
+			default:
+				next := append([]branch(nil), now...)
+				next[len(next)-1].n++
+				now = next
+			}
+		}
+		b.path[i] = now
+	}
+}
+
+// crossing finds blocks that do not follow the sections and gives them up. It
+// tells whether it found one.
+func (b *blocks) crossing() bool {
+	found := false
+	for s := range b.file.Sections {
+		sec := &b.file.Sections[s]
+		start := sec.End
+		items := b.items[s]
+		if !items {
+			start = b.hoistStart(s)
+		}
+		var outer []branch
+		if sec.Head >= 0 {
+			outer = b.path[sec.Head]
+		}
+		for i := sec.Body; i < start; i++ {
+			if items && b.passes(i) {
+				continue
+			}
+			found = b.giveUp(outer, b.path[i], items) || found
+			if n := b.of[i]; !items && n >= 0 && b.list[n].fate == fateTyped {
+				b.list[n].fate = fateRaw
+				found = true
+			}
+		}
+	}
+	return found
+}
+
+// passes tells whether a line of an item section may stand outside of the
+// conditions of its header.
+func (b *blocks) passes(i int) bool {
+	l := &b.file.Lines[i]
+	if l.Kind == spec.Text {
+		return isMacroLine(l.Text) || isSectionMacro(l.Text)
+	}
+	return b.of[i] < 0 || b.list[b.of[i]].fate == fateTyped
+}
+
+// giveUp marks the blocks in which a line and the header of its section
+// disagree.
+func (b *blocks) giveUp(head, line []branch, items bool) bool {
+	n := 0
+	for n < len(head) && n < len(line) && head[n] == line[n] {
+		n++
+	}
+	found := false
+	for _, x := range head[n:] {
+		b.list[x.block].fate = fateRaw
+		found = true
+	}
+	if items {
+		return found
+	}
+	for _, x := range line[n:] {
+		b.list[x.block].fate = fateRaw
+		found = true
+	}
+	return found
+}
+
+// when writes the path of a line in the terms of the document.
+func (b *blocks) when(line int) []string {
+	var out []string
+	for _, x := range b.path[line] {
+		lines := b.list[x.block].lines
+		for i := 0; i < x.n; i++ {
+			out = append(out, "else "+term(&b.file.Lines[lines[i]]))
+		}
+		if l := &b.file.Lines[lines[x.n]]; l.Kind != spec.Else {
+			out = append(out, term(l))
+		}
+	}
+	return out
+}
+
+func term(l *spec.Line) string {
+	if l.Rest == "" {
+		return l.Word
+	}
+	return l.Word + " " + l.Rest
+}

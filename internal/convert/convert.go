@@ -1,0 +1,137 @@
+// Package convert turns a spec into a package document and back.
+//
+// ToSpec(FromSpec(b)) equals b for every b; FromSpec proves it before it
+// returns. The document's typed part alone decides what the spec says. Its
+// Layout is an outline of names: where the outline and the typed part disagree,
+// entries that are gone are left out together with their comment and a
+// condition that became empty, and new ones are put beside their siblings.
+package convert
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/weld-linux/weld-bridge/internal/pkgtoml"
+	"github.com/weld-linux/weld-bridge/internal/spec"
+)
+
+// Options choose how to convert. The zero value is right for most.
+type Options struct {
+	NoLayout bool // leave the Layout out
+}
+
+// FromSpec makes the document of a spec. name is what errors call the spec.
+// The error is about the spec: an %if that is never closed.
+func FromSpec(name string, b []byte, o Options) (*pkgtoml.Document, error) {
+	text, layout := normalise(b)
+	file := spec.Parse([]byte(text))
+	var fault *spec.Fault
+	if err := file.Balance(); errors.As(err, &fault) && strings.HasPrefix(fault.What, "unterminated") {
+		return nil, fmt.Errorf("%s:%w", name, err)
+	}
+	l := lift(file)
+	l.doc.Layout = layout
+	l.encodeLayout()
+	back, err := ToSpec(l.doc, o)
+	if err != nil || !bytes.Equal(back, b) {
+		return nil, notSame(name, b, back)
+	}
+	if o.NoLayout {
+		l.doc.Layout = nil
+	}
+	return l.doc, nil
+}
+
+// ToSpec writes the spec of a document.
+func ToSpec(d *pkgtoml.Document, o Options) ([]byte, error) {
+	layout := d.Layout
+	if o.NoLayout && layout == nil {
+		layout = &pkgtoml.Layout{}
+	}
+	var nodes []node
+	w := &writer{doc: d, index: indexDocument(d)}
+	if layout == nil {
+		nodes = w.canonical()
+		layout = &pkgtoml.Layout{}
+	} else {
+		nodes = w.arranged(layout)
+	}
+	w.layout = layout
+	return denormalise(w.write(nodes), layout), nil
+}
+
+// notSame names the first line in which a spec and what came back differ.
+func notSame(name string, spec, back []byte) error {
+	n := 0
+	for n < len(spec) && n < len(back) && spec[n] == back[n] {
+		n++
+	}
+	start := bytes.LastIndexByte(spec[:n], '\n') + 1
+	line := func(b []byte) []byte {
+		b, _, _ = bytes.Cut(b[min(start, len(b)):], []byte("\n"))
+		return b[:min(len(b), 80)]
+	}
+	return fmt.Errorf("%s:%d: the document gives back %q for %q", name, 1+bytes.Count(spec[:n], []byte("\n")), line(back), line(spec))
+}
+
+// normalise makes UTF-8 text with LF line ends of any bytes, and notes what it
+// took away.
+func normalise(b []byte) (string, *pkgtoml.Layout) {
+	l := &pkgtoml.Layout{}
+	if rest, ok := bytes.CutPrefix(b, []byte("\xef\xbb\xbf")); ok && utf8.Valid(b) {
+		l.BOM, b = true, rest
+	}
+	text := string(b)
+	if !utf8.ValidString(text) {
+		l.Encoding = "latin-1"
+		runes := make([]rune, len(b))
+		for i, c := range b {
+			runes[i] = rune(c)
+		}
+		text = string(runes)
+	}
+	if n := strings.Count(text, "\n"); n > 0 && strings.Count(text, "\r\n") == n {
+		l.Newline = "crlf"
+		text = strings.ReplaceAll(text, "\r\n", "\n")
+	}
+	if !strings.HasSuffix(text, "\n") {
+		l.EOF = "bare"
+		text += "\n"
+	}
+	return text, l
+}
+
+// denormalise is the inverse of normalise. Text that latin-1 cannot say is
+// written as UTF-8.
+func denormalise(text string, l *pkgtoml.Layout) []byte {
+	if l.EOF == "bare" {
+		text = strings.TrimSuffix(text, "\n")
+	}
+	if l.Newline == "crlf" {
+		text = strings.ReplaceAll(text, "\n", "\r\n")
+	}
+	b := []byte(text)
+	if l.Encoding == "latin-1" {
+		if narrow, ok := latin1(text); ok {
+			b = narrow
+		}
+	}
+	if l.BOM {
+		b = append([]byte("\xef\xbb\xbf"), b...)
+	}
+	return b
+}
+
+func latin1(text string) ([]byte, bool) {
+	out := make([]byte, 0, len(text))
+	for _, r := range text {
+		if r > 0xff {
+			return nil, false
+		}
+		out = append(out, byte(r))
+	}
+	return out, true
+}
