@@ -238,3 +238,15 @@ func (r *Repo) parentsFirst(trees []Checksum) []Checksum {
 	}
 	return slices.Clip(ordered)
 }
+
+// Each visits every object of the set, in no order, until visit fails.
+func (s Set) Each(visit func(Object) error) error {
+	for t, sums := range s {
+		for sum := range sums {
+			if err := visit(Object{Type(t), sum}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -273,6 +273,15 @@ func (w *Writer) create() (*os.File, error) {
 	return os.OpenFile(filepath.Join(w.dir, name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
 }
 
+// TempFile makes a file without a name for a caller who needs room on the repository's disk.
+func (w *Writer) TempFile() (*os.File, error) {
+	f, err := w.create()
+	if err != nil {
+		return nil, err
+	}
+	return f, os.Remove(f.Name())
+}
+
 // stage makes an object's file; only a whole one gets the object's name.
 func (w *Writer) stage(obj Object, write func(*os.File) error) error {
 	f, err := w.create()

@@ -1,0 +1,178 @@
+package content
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/weld-linux/weld-bridge/internal/ostree"
+)
+
+// A session's changes of its collection are published together: what costs is bringing objects to the disk and writing the shards.
+const (
+	firstPause = 500 * time.Millisecond
+	lastPause  = 30 * time.Second
+	maxPending = 4096
+)
+
+// Session puts packages into one collection. Work on packages goes on in parallel; finished ones wait and are
+// published together, after at most half a minute, and as soon as nothing else is under way. To keep the
+// processors busy, call it from many more goroutines than Jobs.
+type Session struct {
+	store      *Store
+	collection string
+	jobs       chan struct{}
+
+	mu      sync.Mutex
+	cond    *sync.Cond
+	w       *ostree.Writer
+	active  int // packages between begin and the answer to their edit
+	pending []pendingEdit
+	since   time.Time // when the first of pending came
+	pause   time.Duration
+	busy    bool // a publication is under way
+	closed  bool
+	timer   *time.Timer
+}
+
+type pendingEdit struct {
+	*edit
+	done func(error)
+}
+
+// Session begins to put packages into a collection, which is made when the first is published. At most jobs packages are worked on at
+// once.
+func (s *Store) Session(ctx context.Context, collection string, jobs int) (*Session, error) {
+	if _, err := collectionRef(collection); err != nil {
+		return nil, err
+	}
+	w, err := s.repo.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	se := &Session{store: s, collection: collection, w: w, jobs: make(chan struct{}, max(jobs, 1)), pause: firstPause}
+	se.cond = sync.NewCond(&se.mu)
+	return se, nil
+}
+
+// Close ends the session. What has been promised is published.
+func (s *Session) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for s.active > 0 || s.busy {
+		s.cond.Wait()
+	}
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	return s.w.Close()
+}
+
+// begin enters a package and gives the writer for its objects; end must follow.
+func (s *Session) begin(ctx context.Context) (*ostree.Writer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, fmt.Errorf("import into %s: the session is closed", s.collection)
+	}
+	if err := s.yield(ctx); err != nil {
+		return nil, err
+	}
+	s.active++
+	return s.w, nil
+}
+
+// yield lets somebody have the exclusive lock who waits for it: it takes no more packages, waits for those under way to be
+// published, and takes the shared lock anew.
+func (s *Session) yield(ctx context.Context) error {
+	for s.store.repo.Contended() {
+		if s.active > 0 || s.busy {
+			s.kick()
+			s.cond.Wait()
+			continue
+		}
+		if err := s.w.Close(); err != nil {
+			return err
+		}
+		w, err := s.store.repo.Begin(ctx)
+		if err != nil {
+			s.closed = true
+			return err
+		}
+		s.w = w
+	}
+	return nil
+}
+
+// end leaves a package. Without an edit it came to nothing.
+func (s *Session) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.active--
+	s.kick()
+	s.cond.Broadcast()
+}
+
+// publish waits until an edit is part of the collection.
+func (s *Session) publish(e *edit) error {
+	answer := make(chan error, 1)
+	s.mu.Lock()
+	if len(s.pending) == 0 {
+		s.since = time.Now()
+	}
+	s.pending = append(s.pending, pendingEdit{e, func(err error) { answer <- err }})
+	s.kick()
+	s.mu.Unlock()
+	return <-answer
+}
+
+// kick starts a publication when it is time: all that is under way waits for it, much waits, or something has waited long.
+func (s *Session) kick() {
+	if s.busy || len(s.pending) == 0 {
+		return
+	}
+	wait := s.pause - time.Since(s.since)
+	if len(s.pending) < s.active && len(s.pending) < maxPending && wait > 0 {
+		if s.timer != nil {
+			s.timer.Stop()
+		}
+		s.timer = time.AfterFunc(wait, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.kick()
+		})
+		return
+	}
+	if wait <= 0 {
+		s.pause = min(s.pause*3/2, lastPause)
+	}
+	list := s.pending
+	s.pending, s.busy = nil, true
+	go s.flush(list)
+}
+
+func (s *Session) flush(list []pendingEdit) {
+	edits := make([]*edit, len(list))
+	for i, p := range list {
+		edits[i] = p.edit
+	}
+	// A publication that has begun is finished.
+	failed, err := s.store.update(context.Background(), s.w, s.collection, true, edits)
+	if err == nil {
+		s.store.indexEdits(edits, failed)
+	}
+	for i, p := range list {
+		if err != nil {
+			p.done(err)
+		} else {
+			p.done(failed[i])
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy = false
+	s.kick()
+	s.cond.Broadcast()
+}

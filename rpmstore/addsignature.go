@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weld-linux/weld-bridge/internal/bulk"
+	"github.com/weld-linux/weld-bridge/internal/cli"
+	"github.com/weld-linux/weld-bridge/internal/content"
+	"github.com/weld-linux/weld-bridge/internal/rpmfile"
+)
+
+func newAddSignatureCmd() *cobra.Command {
+	var store storeFlags
+	var b cli.Bulk
+	var choose selection
+	cmd := &cobra.Command{
+		Use:   "add-signature FILE.sig|RPM...",
+		Short: "Add signatures that were made elsewhere",
+		Long: `Add-signature takes the signature header of a signed copy of a package, or such a header alone as koji keeps it
+(name-version-release.arch.rpm.sig), and adds it to the package in the store. It is refused when its digests are not the package's.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := store.open(1)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			files, many, err := cli.Inputs(args, func(name string) bool { return isRPM(name) || isSig(name) })
+			if err != nil {
+				return err
+			}
+			b.Many = many
+			items := make([]bulk.Item, 0, len(files))
+			for _, f := range files {
+				g, err := signatureTarget(s, &choose, f.Input)
+				if err != nil {
+					f.Value = err
+				} else {
+					f.Value = g
+				}
+				items = append(items, f)
+			}
+			return runSignatures(cmd, &b, s, items)
+		},
+	}
+	store.add(cmd)
+	b.Add(cmd)
+	choose.add(cmd)
+	return cmd
+}
+
+func isSig(name string) bool { return strings.HasSuffix(name, ".rpm.sig") }
+
+// signed is a signature header and the packages that it may belong to.
+type signed struct {
+	raw    []byte
+	groups []*group
+}
+
+func signatureTarget(s *content.Store, choose *selection, path string) (*signed, error) {
+	raw, header, err := readSignature(path)
+	if err != nil {
+		return nil, err
+	}
+	word := strings.TrimSuffix(filepath.Base(path), ".rpm.sig")
+	if header != nil {
+		word = header.NEVRA().String()
+	}
+	list, err := choose.packages(s, []string{word})
+	if err != nil {
+		return nil, err
+	}
+	out := &signed{raw: raw}
+	for _, item := range groups(list) {
+		g := item.Value.(*group)
+		if header != nil {
+			have, err := g.pkg.Header()
+			if err != nil {
+				return nil, err
+			}
+			if !bytes.Equal(have, header.Header.Raw()) {
+				continue
+			}
+		}
+		out.groups = append(out.groups, g)
+	}
+	if len(out.groups) == 0 {
+		return nil, fmt.Errorf("%s: %w with this header", word, errNoPackage)
+	}
+	return out, nil
+}
+
+// readSignature reads a signature header alone, or that of a package.
+func readSignature(path string) (raw []byte, pkg *rpmfile.Package, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	if isSig(path) {
+		if info, err := f.Stat(); err != nil || info.Size() > 80<<20 {
+			return nil, nil, errors.Join(err, errors.New("too large for a signature header"))
+		}
+		raw, err = os.ReadFile(path)
+		return raw, nil, err
+	}
+	p, err := rpmfile.Read(bufio.NewReader(f))
+	if err != nil {
+		return nil, nil, err
+	}
+	return p.SignatureRaw(), p, nil
+}
+
+// runSignatures adds signatures; of several packages with one NEVRA, the one that the digests fit gets it.
+func runSignatures(cmd *cobra.Command, b *cli.Bulk, s *content.Store, items []bulk.Item) error {
+	ch := changer{sessions: map[string]*content.Session{}}
+	for _, item := range items {
+		sig, ok := item.Value.(*signed)
+		if !ok {
+			continue
+		}
+		for _, g := range sig.groups {
+			if err := ch.open(cmd.Context(), s, g.collections, b.Jobs); err != nil {
+				return errors.Join(err, ch.close())
+			}
+		}
+	}
+	if b.Jobs >= 1 {
+		b.Jobs += waiting
+	}
+	err := b.Run(cmd, items, func(ctx context.Context, item bulk.Item) bulk.Result {
+		if err, ok := item.Value.(error); ok {
+			return bulk.Failed("read", "input", err)
+		}
+		sig := item.Value.(*signed)
+		var last bulk.Result
+		for _, g := range sig.groups {
+			last = ch.work(ctx, bulk.Item{Input: item.Input, Value: g}, func(ctx context.Context, se *content.Session, _ bulk.Item, p *content.Package) (*content.Package, error) {
+				return se.AddSignature(ctx, p, sig.raw)
+			})
+			if last.OK {
+				break
+			}
+		}
+		return last
+	})
+	return errors.Join(err, ch.close())
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weld-linux/weld-bridge/internal/bulk"
+	"github.com/weld-linux/weld-bridge/internal/cli"
+	"github.com/weld-linux/weld-bridge/internal/content"
+)
+
+type exportOptions struct {
+	store  storeFlags
+	bulk   cli.Bulk
+	choose selection
+	form   form
+	out    string
+}
+
+func newExportCmd() *cobra.Command {
+	var o exportOptions
+	cmd := &cobra.Command{
+		Use:   "export -o DIR [NEVRA...]",
+		Short: "Write packages as files",
+		Long: `Export writes packages as name-version-release.arch.rpm into a directory: those that are named, or all. By default each is the
+file that was imported, and every one where the same package was imported under several signatures.
+A package may be named by its NEVRA, without epoch or architecture, by its name alone, or with * and ?.
+
+Of several files with one name, the first has it and the others go into subdirectories that are named by their digests. A file that
+is there with the right content is left as it is.`,
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
+	}
+	o.store.add(cmd)
+	o.bulk.Add(cmd)
+	o.choose.add(cmd)
+	o.form.add(cmd)
+	cmd.Flags().StringVarP(&o.out, "output", "o", "", "the `DIR`ectory to write to (required); - for standard output and one package")
+	return cmd
+}
+
+func (o *exportOptions) run(cmd *cobra.Command, args []string) error {
+	if o.out == "" {
+		return cli.Usagef("no directory: give -o")
+	}
+	if err := o.form.check(); err != nil {
+		return err
+	}
+	store, err := o.store.open(1)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	release, err := store.Lock(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer release()
+	list, err := o.choose.packages(store, args)
+	if err != nil {
+		return err
+	}
+	list = distinct(list)
+	if o.out == "-" {
+		if len(list) != 1 {
+			return fmt.Errorf("%d packages do not fit standard output", len(list))
+		}
+		_, err := list[0].pkg.Export(cmd.Context(), o.form.Form, cmd.OutOrStdout())
+		return err
+	}
+	if err := os.MkdirAll(o.out, 0o777); err != nil {
+		return err
+	}
+	items := o.items(list)
+	o.bulk.Many = len(items) > 1
+	return o.bulk.Run(cmd, items, o.export)
+}
+
+type target struct {
+	pkg    *content.Package
+	export content.Export
+	name   string // below the output directory
+}
+
+// items gives every file that is to be written its name. Of several with the same name the first has it; the others
+// go into directories that are named by their digests.
+func (o *exportOptions) items(list []chosen) []bulk.Item {
+	taken := map[string]bool{}
+	var items []bulk.Item
+	for _, c := range list {
+		exports, err := o.exports(c.pkg)
+		if err != nil {
+			items = append(items, bulk.Item{Input: c.pkg.NEVRA(), Group: c.pkg.Split().Name, Value: err})
+			continue
+		}
+		for _, e := range exports {
+			name := c.pkg.Filename()
+			if taken[name] {
+				name = filepath.Join(e.SHA256[:12], name)
+			}
+			taken[name] = true
+			items = append(items, bulk.Item{Input: c.pkg.NEVRA(), Group: c.pkg.Split().Name, Value: target{c.pkg, e, name}})
+		}
+	}
+	return items
+}
+
+// exports gives the forms of a package that are wanted: by default every file that was imported.
+func (o *exportOptions) exports(p *content.Package) ([]content.Export, error) {
+	e, err := p.Select(o.form.Form)
+	if err != nil || o.form.Form != (content.Form{}) {
+		return []content.Export{e}, err
+	}
+	all, err := p.Exports()
+	if err != nil {
+		return nil, err
+	}
+	wanted := all[:1]
+	for _, e := range all[1:] {
+		if e.Imported {
+			wanted = append(wanted, e)
+		}
+	}
+	return wanted, nil
+}
+
+func (o *exportOptions) export(ctx context.Context, item bulk.Item) bulk.Result {
+	if err, ok := item.Value.(error); ok {
+		return bulk.Failed("read", "missing", err)
+	}
+	t := item.Value.(target)
+	path := filepath.Join(o.out, t.name)
+	figures := map[string]any{"output": path, "sha256": t.export.SHA256, "size": t.export.Size}
+	if !o.bulk.Force && sameFile(path, t.export) {
+		return bulk.Result{OK: true, Skipped: true, Figures: figures}
+	}
+	if err := writeExport(ctx, t.pkg, t.export, path); err != nil {
+		return bulk.Failed("export", "export", err)
+	}
+	return bulk.Result{OK: true, Figures: figures}
+}
+
+// writeExport makes the file under another name first: at its own it is always whole.
+func writeExport(ctx context.Context, p *content.Package, e content.Export, path string) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".export-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	err = p.WriteExport(ctx, e, f)
+	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// sameFile tells by its digest whether a file is there already.
+func sameFile(path string, e content.Export) bool {
+	info, err := os.Stat(path)
+	if err != nil || info.Size() != e.Size {
+		return false
+	}
+	sum, err := fileSHA256(path)
+	return err == nil && sum == e.SHA256
+}

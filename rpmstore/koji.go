@@ -1,0 +1,294 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weld-linux/weld-bridge/internal/bulk"
+	"github.com/weld-linux/weld-bridge/internal/cli"
+	"github.com/weld-linux/weld-bridge/internal/content"
+	"github.com/weld-linux/weld-bridge/internal/rpmfile"
+)
+
+func newKojiCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "koji",
+		Short: "Exchange packages and signatures with koji's directory of packages",
+		Long: `Koji keeps packages as NAME/VERSION/RELEASE/ARCH/N-V-R.A.rpm, signature headers as
+NAME/VERSION/RELEASE/data/sigcache/KEY/ARCH/N-V-R.A.rpm.sig and signed copies as NAME/VERSION/RELEASE/data/signed/KEY/ARCH/N-V-R.A.rpm.`,
+	}
+	cmd.AddCommand(newKojiImportCmd(), newKojiExportCmd())
+	return cmd
+}
+
+type kojiImport struct {
+	store storeFlags
+	bulk  cli.Bulk
+	into  string
+	opts  content.ImportOptions
+}
+
+func newKojiImportCmd() *cobra.Command {
+	var o kojiImport
+	cmd := &cobra.Command{
+		Use:   "import --into COLLECTION PACKAGES_DIR",
+		Short: "Take koji's packages with all of their signatures",
+		Args:  cobra.ExactArgs(1),
+		RunE:  func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
+	}
+	o.store.add(cmd)
+	o.bulk.Add(cmd)
+	cmd.Flags().StringVar(&o.into, "into", "", "the `COLLECTION` (required)")
+	cmd.Flags().BoolVar(&o.opts.Defer, "defer", false, "keep payloads as they are and leave the search for their encoders to compact")
+	return cmd
+}
+
+func (o *kojiImport) run(cmd *cobra.Command, dir string) error {
+	if o.into == "" {
+		return cli.Usagef("no collection: give --into")
+	}
+	items, err := kojiItems(dir)
+	if err != nil {
+		return err
+	}
+	o.bulk.Many, o.opts.Force = true, o.bulk.Force
+	s, err := o.store.open(1)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return runSession(cmd, &o.bulk, s, o.into, items, func(ctx context.Context, se *content.Session, item bulk.Item) bulk.Result {
+		return o.one(ctx, s, se, item)
+	})
+}
+
+// kojiItems finds the packages of a tree; each item's value is the release's directory.
+func kojiItems(dir string) ([]bulk.Item, error) {
+	var items []bulk.Item
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		parts := strings.Split(rel, string(filepath.Separator))
+		if d.IsDir() && len(parts) == 4 && parts[3] == "data" {
+			return filepath.SkipDir
+		}
+		if len(parts) == 5 && d.Type().IsRegular() && isRPM(d.Name()) {
+			items = append(items, bulk.Item{Input: path, Group: parts[0], Value: filepath.Join(dir, parts[0], parts[1], parts[2])})
+		}
+		return nil
+	})
+	return items, err
+}
+
+func (o *kojiImport) one(ctx context.Context, s *content.Store, se *content.Session, item bulk.Item) bulk.Result {
+	res := importFile(ctx, se, item.Input, o.opts)
+	if !res.OK {
+		return res
+	}
+	arch := filepath.Base(filepath.Dir(item.Input))
+	cache, tail := filepath.Join(globEscape(item.Value.(string)), "data", "sigcache"), filepath.Join(globEscape(arch), globEscape(filepath.Base(item.Input))+".sig")
+	sigs, err := filepath.Glob(filepath.Join(cache, "*", tail))
+	if err != nil {
+		return bulk.Failed("read", "input", err)
+	}
+	// koji's path of an unsigned header has an empty part, which file systems take for none.
+	unsigned, err := filepath.Glob(filepath.Join(cache, tail))
+	if err != nil {
+		return bulk.Failed("read", "input", err)
+	}
+	sigs = append(sigs, unsigned...)
+	if len(sigs) == 0 {
+		return res
+	}
+	c, err := s.Collection(o.into)
+	if err != nil {
+		return failed(err)
+	}
+	added := 0
+	for _, sig := range sigs {
+		ok, err := o.addSignature(ctx, c, se, res.Figures["nevra"].(string), res.Figures["sha256"].(string), sig)
+		if err != nil {
+			r := failed(err)
+			r.Message = sig + ": " + r.Message
+			return r
+		}
+		if ok {
+			added++
+		}
+	}
+	res.Figures["signatures"] = added
+	res.Skipped = res.Skipped && added == 0
+	return res
+}
+
+func (o *kojiImport) addSignature(ctx context.Context, c *content.Collection, se *content.Session, nevra, sha, sig string) (bool, error) {
+	raw, err := os.ReadFile(sig)
+	if err != nil {
+		return false, err
+	}
+	found, err := c.Find(nevra)
+	if err != nil {
+		return false, err
+	}
+	for _, p := range found {
+		list, err := p.Exports()
+		if err != nil {
+			return false, err
+		}
+		for _, e := range list {
+			if e.SHA256 != sha {
+				continue
+			}
+			_, err := se.AddSignature(ctx, p, raw)
+			if errors.Is(err, content.ErrUnchanged) {
+				return false, nil
+			}
+			return err == nil, err
+		}
+	}
+	return false, fmt.Errorf("%s: %w", nevra, errNoPackage)
+}
+
+func globEscape(s string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(s)
+}
+
+type kojiExport struct {
+	store  storeFlags
+	bulk   cli.Bulk
+	choose selection
+	signed bool
+}
+
+func newKojiExportCmd() *cobra.Command {
+	var o kojiExport
+	cmd := &cobra.Command{
+		Use:   "export PACKAGES_DIR [NEVRA...]",
+		Short: "Write packages and signatures as koji keeps them",
+		Long: `Export writes each package, without signatures where it came so, its signature headers under data/sigcache, and with --signed the
+signed copies under data/signed.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
+	}
+	o.store.add(cmd)
+	o.bulk.Add(cmd)
+	o.choose.add(cmd)
+	cmd.Flags().BoolVar(&o.signed, "signed", false, "write the signed copies too")
+	return cmd
+}
+
+func (o *kojiExport) run(cmd *cobra.Command, args []string) error {
+	s, err := o.store.open(1)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	release, err := s.Lock(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer release()
+	list, err := o.choose.packages(s, args[1:])
+	if err != nil {
+		return err
+	}
+	list = distinct(list)
+	o.bulk.Many = len(list) > 1
+	return o.bulk.Run(cmd, packageItems(list), func(ctx context.Context, item bulk.Item) bulk.Result {
+		if err := o.one(ctx, args[0], item.Value.(chosen).pkg); err != nil {
+			return bulk.Failed("export", "export", err)
+		}
+		return bulk.Result{OK: true}
+	})
+}
+
+func (o *kojiExport) one(ctx context.Context, dir string, p *content.Package) error {
+	place, err := kojiPlaceOf(dir, p)
+	if err != nil {
+		return err
+	}
+	list, err := p.Exports()
+	if err != nil {
+		return err
+	}
+	main, err := p.Select(content.Form{Unsigned: true})
+	if err != nil || main.Stripped {
+		main = list[0] // koji has the file as it was imported
+	}
+	if err := writeExport(ctx, p, main, filepath.Join(place.release, place.arch, place.file)); err != nil {
+		return err
+	}
+	for _, e := range list {
+		if e.Stripped {
+			continue
+		}
+		if err := o.signature(ctx, place, p, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type kojiPlace struct{ release, arch, file string }
+
+// kojiPlaceOf gives the place of a package: below the build that it comes from, which its source package names.
+func kojiPlaceOf(dir string, p *content.Package) (kojiPlace, error) {
+	raw, err := p.Header()
+	if err != nil {
+		return kojiPlace{}, err
+	}
+	h, err := rpmfile.ParseHeader(raw)
+	if err != nil {
+		return kojiPlace{}, fmt.Errorf("%s: %w", p.NEVRA(), err)
+	}
+	n := p.Split()
+	build := n.NVR()
+	if src := h.String(rpmfile.TagSourceRPM); src != "" {
+		build = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(src, ".rpm"), ".src"), ".nosrc")
+	}
+	i := strings.LastIndexByte(build, '-')
+	j := strings.LastIndexByte(build[:max(i, 0)], '-')
+	if j <= 0 || strings.ContainsAny(build, "/\x00") || strings.HasPrefix(build, ".") {
+		return kojiPlace{}, fmt.Errorf("%s: source package %q names no build", p.NEVRA(), build)
+	}
+	name, version, release := build[:j], build[j+1:i], build[i+1:]
+	for _, part := range []string{version, release} {
+		if part == "" || part == "." || part == ".." {
+			return kojiPlace{}, fmt.Errorf("%s: source package %q names no build", p.NEVRA(), build)
+		}
+	}
+	return kojiPlace{filepath.Join(dir, name, version, release), n.Arch, p.Filename()}, nil
+}
+
+func (o *kojiExport) signature(ctx context.Context, place kojiPlace, p *content.Package, e content.Export) error {
+	raw, key, err := p.KojiSignature(e)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(place.release, "data", "sigcache", key, place.arch, place.file+".sig")
+	if have, err := os.ReadFile(path); err == nil && string(have) != string(raw) && !o.bulk.Force {
+		return fmt.Errorf("%s: another signature by the same key is there", path)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path, raw, 0o644); err != nil {
+		return err
+	}
+	if !o.signed || key == "" {
+		return nil
+	}
+	return writeExport(ctx, p, e, filepath.Join(place.release, "data", "signed", key, place.arch, place.file))
+}

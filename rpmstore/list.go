@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+func newListCmd() *cobra.Command {
+	var store storeFlags
+	var choose selection
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list [NEVRA...]",
+		Short: "List collections, or the packages of one",
+		Long:  "List names the collections and how many packages each has. With --collection it lists the packages in it; with words, those packages that they name.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := store.open(1)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			release, err := s.Lock(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer release()
+			out := newOutput(cmd, asJSON)
+			if choose.collection != "" || len(args) > 0 {
+				list, err := choose.packages(s, args)
+				if err != nil {
+					return err
+				}
+				for _, c := range list {
+					out.print(c.pkg.NEVRA(), map[string]any{"collection": c.collection, "nevra": c.pkg.NEVRA(), "id": c.pkg.ShortID(), "tree": c.pkg.Tree})
+				}
+				return out.flush()
+			}
+			collections, err := choose.collections(s)
+			if err != nil {
+				return err
+			}
+			for _, c := range collections {
+				list, err := c.Packages()
+				if err != nil {
+					return err
+				}
+				out.print(fmt.Sprintf("%s\t%d", c.Name, len(list)), map[string]any{"collection": c.Name, "packages": len(list), "commit": c.Commit})
+			}
+			return out.flush()
+		},
+	}
+	store.add(cmd)
+	choose.add(cmd)
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+func addJSON(cmd *cobra.Command, asJSON *bool) {
+	cmd.Flags().BoolVar(asJSON, "json", false, "print JSON, one object a line")
+}
+
+// output prints lines for people or for programs.
+type output struct {
+	w    *bufio.Writer
+	json *json.Encoder
+	err  error
+}
+
+func newOutput(cmd *cobra.Command, asJSON bool) *output {
+	o := &output{w: bufio.NewWriter(cmd.OutOrStdout())}
+	if asJSON {
+		o.json = json.NewEncoder(o.w)
+		o.json.SetEscapeHTML(false)
+	}
+	return o
+}
+
+func (o *output) print(line string, object any) {
+	if o.err != nil {
+		return
+	}
+	if o.json != nil {
+		o.err = o.json.Encode(object)
+		return
+	}
+	_, o.err = fmt.Fprintln(o.w, line)
+}
+
+func (o *output) flush() error { return errors.Join(o.err, o.w.Flush()) }
+
+func fileSHA256(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
