@@ -1,0 +1,192 @@
+package repo
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/weld-linux/weld-bridge/internal/repodata"
+)
+
+// extraRecords puts the additional metadata into the workspace: the group file that was given, and what the old
+// repodata has.
+func (c *creation) extraRecords(ctx context.Context) ([]repodata.Record, error) {
+	var records []repodata.Record
+	if c.opts.GroupFile != "" {
+		comp := c.layout.Extra
+		if c.opts.PlainGroup {
+			comp = repodata.None
+		}
+		r, err := c.groupFile(ctx, comp)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, r)
+	}
+	if c.old == nil || c.old.repomd == nil || c.opts.DiscardExtra {
+		return records, nil
+	}
+	seen := map[string]bool{}
+	for _, old := range c.old.repomd.Records {
+		if isPackageRecord(old.Type) || seen[old.Type] || c.opts.GroupFile != "" && strings.HasPrefix(old.Type, "group") {
+			continue
+		}
+		seen[old.Type] = true
+		r, err := c.keepExtra(old)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, r)
+	}
+	return records, nil
+}
+
+// groupFile compresses the group file.
+func (c *creation) groupFile(ctx context.Context, comp repodata.Compression) (repodata.Record, error) {
+	in, err := openPlace(ctx, c.opts.GroupFile)
+	if err != nil {
+		return repodata.Record{}, err
+	}
+	defer in.Close()
+	return writeExtra(c.work.dir, "group", groupBase(c.opts.GroupFile), in, comp, &c.layout, c.time)
+}
+
+func groupBase(place string) string { return repodata.TrimSuffix(filepath.Base(place)) }
+
+// sameGroup reports whether the group file that was given is the one that r, of the old metadata, describes.
+func (c *creation) sameGroup(ctx context.Context, r *repodata.Record) bool {
+	comp, sum := c.layout.Extra, r.OpenChecksum
+	if c.opts.PlainGroup {
+		comp, sum = repodata.None, r.Checksum
+	}
+	name := c.layout.fileName(groupBase(c.opts.GroupFile)+comp.Suffix(), r.Checksum)
+	if r.LocationHref != RepodataDir+"/"+name || sum.Type != repodata.ChecksumName(c.layout.Checksum) {
+		return false
+	}
+	in, err := openPlace(ctx, c.opts.GroupFile)
+	if err != nil {
+		return false
+	}
+	defer in.Close()
+	plain, err := repodata.NewReader(in)
+	if err != nil {
+		return false
+	}
+	defer plain.Close()
+	h, err := repodata.NewHash(sum.Type)
+	if err != nil {
+		return false
+	}
+	_, err = io.Copy(h, plain)
+	return err == nil && hex.EncodeToString(h.Sum(nil)) == sum.Value
+}
+
+// openPlace opens a file by its path or URL.
+func openPlace(ctx context.Context, place string) (io.ReadCloser, error) {
+	if !strings.Contains(place, "://") {
+		return os.Open(place)
+	}
+	i := strings.LastIndexByte(place, '/')
+	src, err := newSource(place[:i])
+	if err != nil {
+		return nil, err
+	}
+	return src.open(ctx, place[i+1:])
+}
+
+// writeExtra writes the content of in, uncompressed first where it is compressed, as a metadata file of dir.
+func writeExtra(dir, typ, name string, in io.Reader, comp repodata.Compression, l *Layout, t time.Time) (repodata.Record, error) {
+	plain, err := repodata.NewReader(in)
+	if err != nil {
+		return repodata.Record{}, err
+	}
+	defer plain.Close()
+	s, err := newSink(filepath.Join(dir, name+comp.Suffix()), comp, l.Checksum)
+	if err != nil {
+		return repodata.Record{}, err
+	}
+	if _, err := io.Copy(s, plain); err != nil {
+		s.file.Close()
+		return repodata.Record{}, err
+	}
+	if err := s.Close(); err != nil {
+		return repodata.Record{}, err
+	}
+	return s.record(typ, l, t)
+}
+
+// keepExtra carries a file of the old repodata over as it is.
+func (c *creation) keepExtra(old repodata.Record) (repodata.Record, error) {
+	from := filepath.Join(filepath.Dir(c.old.dir), filepath.FromSlash(old.LocationHref))
+	base := filepath.Base(old.LocationHref)
+	base = strings.TrimPrefix(base, old.Checksum.Value+"-")
+	to := filepath.Join(c.work.dir, base)
+	if err := copyFile(from, to); err != nil {
+		return repodata.Record{}, err
+	}
+	r, err := describe(to, &c.layout, old)
+	if err != nil {
+		return r, err
+	}
+	r.Timestamp = c.time.Unix()
+	err = rename(c.work.dir, base, c.layout.fileName(base, r.Checksum), &r, c.time)
+	return r, err
+}
+
+// describe makes the record of a metadata file that is already written; old says what cannot be read out of it.
+func describe(path string, l *Layout, old repodata.Record) (repodata.Record, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return repodata.Record{}, err
+	}
+	defer f.Close()
+	outer, err := repodata.NewHash(l.Checksum)
+	if err != nil {
+		return repodata.Record{}, err
+	}
+	inner, _ := repodata.NewHash(l.Checksum)
+	r := repodata.Record{Type: old.Type, OpenSize: -1, HeaderSize: -1, DatabaseVer: old.DatabaseVer}
+	if r.Size, err = io.Copy(outer, f); err != nil {
+		return r, err
+	}
+	sumType := repodata.ChecksumName(l.Checksum)
+	r.Checksum = repodata.Checksum{Type: sumType, Value: hex.EncodeToString(outer.Sum(nil))}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return r, err
+	}
+	var head [6]byte
+	n, _ := io.ReadFull(f, head[:])
+	switch repodata.DetectCompression(head[:n]) {
+	case repodata.None:
+		return r, nil
+	case repodata.Zck:
+		r.OpenChecksum, r.OpenSize, r.HeaderSum, r.HeaderSize = old.OpenChecksum, old.OpenSize, old.HeaderSum, old.HeaderSize
+		return r, nil
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return r, err
+	}
+	plain, err := repodata.NewReader(f)
+	if err != nil {
+		return r, err
+	}
+	r.OpenSize, err = io.Copy(inner, plain)
+	r.OpenChecksum = repodata.Checksum{Type: sumType, Value: hex.EncodeToString(inner.Sum(nil))}
+	return r, errors.Join(err, plain.Close())
+}
+
+// rename gives a metadata file its published name and time.
+func rename(dir, base, name string, r *repodata.Record, t time.Time) error {
+	r.LocationHref = RepodataDir + "/" + name
+	if name != base {
+		if err := os.Rename(filepath.Join(dir, base), filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	return os.Chtimes(filepath.Join(dir, name), t, t)
+}

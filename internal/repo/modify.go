@@ -1,0 +1,148 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/weld-linux/weld-bridge/internal/atomicfile"
+	"github.com/weld-linux/weld-bridge/internal/repodata"
+)
+
+// Change adds one metadata file to a repository or removes one.
+type Change struct {
+	Path        string // of the file to add; compressed files are uncompressed first
+	Remove      bool
+	Type        string // of the record; the file name up to its first dot when empty
+	NewName     string // of the file, in place of that of Path
+	Compression repodata.Compression
+	Checksum    string // type of the checksum, "sha256"
+	SimpleName  bool
+}
+
+// recordType returns the type of the record that the change is about.
+func (c *Change) recordType() string {
+	if c.Type != "" {
+		return c.Type
+	}
+	base := filepath.Base(c.Path)
+	if c.NewName != "" {
+		base = filepath.Base(c.NewName)
+	}
+	typ, _, _ := strings.Cut(base, ".")
+	return typ
+}
+
+// Modify makes changes to the metadata in the directory repodata, all or none. Files that no record names any more are
+// removed. Warnings go to warn.
+func Modify(ctx context.Context, dir string, changes []Change, now time.Time, warn func(string)) error {
+	dir = normalDir(dir)
+	f, err := os.Open(dir + "repomd.xml")
+	if err != nil {
+		return err
+	}
+	md, err := repodata.ReadRepomd(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	work, err := os.MkdirTemp(dir, ".modify-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	m := &modification{dir: dir, work: work, md: md, now: now, warn: warn}
+	for i := range changes {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := m.change(&changes[i]); err != nil {
+			return err
+		}
+	}
+	return m.publish()
+}
+
+type modification struct {
+	dir, work string // dir ends in a slash
+	md        *repodata.Repomd
+	now       time.Time
+	warn      func(string)
+	names     []string // files in work to be published
+	gone      []repodata.Record
+}
+
+func (m *modification) change(c *Change) error {
+	typ := c.recordType()
+	old := m.md.Record(typ)
+	if c.Remove {
+		if old == nil {
+			m.warn(fmt.Sprintf("record of type %q, which should be removed, doesn't exist in repomd.xml", typ))
+			return nil
+		}
+		m.gone = append(m.gone, *old)
+		m.md.Remove(typ)
+		return nil
+	}
+	in, err := os.Open(c.Path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if info, err := in.Stat(); err != nil || !info.Mode().IsRegular() {
+		return fmt.Errorf("file %q is not a regular file", c.Path)
+	}
+	name := repodata.TrimSuffix(filepath.Base(c.Path))
+	if c.NewName != "" {
+		name = filepath.Base(c.NewName)
+	}
+	l := Layout{Checksum: c.Checksum, SimpleNames: c.SimpleName}
+	r, err := writeExtra(m.work, typ, name, in, c.Compression, &l, m.now)
+	if err != nil {
+		return err
+	}
+	m.names = append(m.names, filepath.Base(r.LocationHref))
+	if old != nil {
+		m.warn(fmt.Sprintf("record with type %q already exists in repomd.xml and is replaced", typ))
+		m.gone = append(m.gone, *old)
+		m.md.Remove(typ)
+	}
+	m.md.Records = append(m.md.Records, r)
+	return nil
+}
+
+// publish moves the new files into place, then repomd.xml, and then removes what is not named any more.
+func (m *modification) publish() error {
+	for _, name := range m.names {
+		if err := os.Rename(filepath.Join(m.work, name), m.dir+name); err != nil {
+			return err
+		}
+	}
+	if err := atomicfile.SyncDir(m.dir); err != nil {
+		return err
+	}
+	m.md.Sort()
+	if err := atomicfile.Write(m.dir+"repomd.xml", m.md.Append(nil), 0o666); err != nil {
+		return err
+	}
+	kept := map[string]bool{}
+	for _, r := range m.md.Records {
+		kept[r.LocationHref] = true
+	}
+	var errs []error
+	for _, r := range m.gone {
+		// A record may name any place; only files of this directory are removed.
+		name := filepath.Base(r.LocationHref)
+		if kept[r.LocationHref] || r.LocationBase != "" || r.LocationHref != RepodataDir+"/"+name {
+			continue
+		}
+		if err := os.Remove(m.dir + name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,365 @@
+package repo
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/weld-linux/weld-bridge/internal/content"
+	"github.com/weld-linux/weld-bridge/internal/repodata"
+	"github.com/weld-linux/weld-bridge/internal/rpmfile/rpmtest"
+)
+
+// testStore makes a store whose collection "c" holds the packages.
+func testStore(t testing.TB, specs ...rpmtest.Spec) *content.Store {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "store")
+	if err := content.Init(dir); err != nil {
+		t.Fatal(err)
+	}
+	s, err := content.Open(dir, content.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	importSpecs(t, s, specs...)
+	return s
+}
+
+func importSpecs(t testing.TB, s *content.Store, specs ...rpmtest.Spec) {
+	t.Helper()
+	ctx := context.Background()
+	session, err := s.Session(ctx, "c", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, spec := range specs {
+		b := rpmtest.Build(t, spec)
+		if _, err := session.Import(ctx, bytes.NewReader(b), int64(len(b)), content.ImportOptions{Defer: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := session.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func profile(t testing.TB, name string) Profile {
+	t.Helper()
+	p, err := FindProfile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func testSigner(t testing.TB) *Signer {
+	t.Helper()
+	e, err := openpgp.NewEntity("test", "", "t@example.com", &packet.Config{RSABits: 2048})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	w, err := armor.Encode(&b, openpgp.PrivateKeyType, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.SerializePrivate(w, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewSigner(b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func publish(t testing.TB, s *content.Store, target Target, opts PublishOptions) *Published {
+	t.Helper()
+	c, err := s.Collection("c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := Publish(context.Background(), c, target, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return done
+}
+
+func sampleSpecs() (list []rpmtest.Spec) {
+	for name, spec := range rpmtest.Samples() {
+		if name != "odd" {
+			list = append(list, spec)
+		}
+	}
+	return list
+}
+
+// TestPublishEqualsCreate holds what the store says of its packages against what the files say.
+func TestPublishEqualsCreate(t *testing.T) {
+	s := testStore(t, sampleSpecs()...)
+	for _, p := range Profiles() {
+		t.Run(p.Name, func(t *testing.T) {
+			dir := t.TempDir()
+			done := publish(t, s, Target{Dir: dir, Keep: 1, Packages: true}, PublishOptions{Profile: p})
+			if done.Exported != done.Packages || done.Unchanged {
+				t.Errorf("%+v", done)
+			}
+			files := t.TempDir()
+			create(t, dir, func(o *CreateOptions) { o.OutputDir, o.Layout = files, p.Layout })
+			want, got := readMetadata(t, files), readMetadata(t, dir)
+			for i := range want.Packages {
+				want.Packages[i].TimeFile = want.Packages[i].TimeBuild
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestPublishAgain(t *testing.T) {
+	s := testStore(t, rpmtest.Spec{Name: "a"}, rpmtest.Spec{Name: "b"})
+	signer := testSigner(t)
+	dirs := [2]string{t.TempDir(), t.TempDir()}
+	opts := PublishOptions{Profile: profile(t, "fedora"), Signer: signer, CacheDir: t.TempDir()}
+	for i, dir := range dirs {
+		if i == 1 {
+			opts.CacheDir = ""
+		}
+		publish(t, s, Target{Dir: dir, Keep: 2, Packages: true}, opts)
+	}
+	if diff := cmp.Diff(tree(t, dirs[0]), tree(t, dirs[1])); diff != "" {
+		t.Errorf("two places, two results: %s", diff)
+	}
+	before := tree(t, dirs[0])
+	if done := publish(t, s, Target{Dir: dirs[0], Keep: 2, Packages: true}, opts); !done.Unchanged || done.Exported != 0 {
+		t.Errorf("nothing changed: %+v", done)
+	}
+	if diff := cmp.Diff(before, tree(t, dirs[0])); diff != "" {
+		t.Error(diff)
+	}
+	// What somebody removed comes back.
+	if err := os.Remove(filepath.Join(dirs[0], RepodataDir, "repomd.xml.asc")); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, s, Target{Dir: dirs[0], Keep: 2, Packages: true}, opts)
+	if diff := cmp.Diff(before, tree(t, dirs[0])); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// tree gives the content of every file below dir.
+func tree(t testing.TB, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		sum := sha256.Sum256(b)
+		files[strings.TrimPrefix(path, dir)] = hex.EncodeToString(sum[:])
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestGenerationsStay(t *testing.T) {
+	s := testStore(t, rpmtest.Spec{Name: "a", BuildTime: 1000})
+	signer := testSigner(t)
+	dir := t.TempDir()
+	opts := PublishOptions{Profile: profile(t, "fedora"), Signer: signer}
+	target := Target{Dir: dir, Keep: 2, Packages: true}
+	var all []*Published
+	for i := range 4 {
+		all = append(all, publish(t, s, target, opts))
+		checkSigned(t, dir, signer)
+		c, err := s.Collection("c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		old, err := c.Packages()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Remove(context.Background(), "c", old); err != nil {
+			t.Fatal(err)
+		}
+		importSpecs(t, s, rpmtest.Spec{Name: "a", Version: fmt.Sprint(i + 2), BuildTime: uint32(2000 + i)})
+	}
+	for i, gen := range all {
+		for _, name := range gen.Files() {
+			if want := i >= 2; isFile(filepath.Join(dir, RepodataDir, name)) != want {
+				t.Errorf("generation %d: %s is there: %v", i, name, !want)
+			}
+		}
+	}
+	rpms, err := filepath.Glob(filepath.Join(dir, PackagesDir, "a", "*"))
+	if err != nil || len(rpms) != 2 {
+		t.Errorf("package files: %v, %v", rpms, err)
+	}
+	pool, err := filepath.Glob(filepath.Join(dir, poolDir, "*"))
+	if err != nil || len(pool) != 2 {
+		t.Errorf("pool: %v, %v", pool, err)
+	}
+}
+
+func checkSigned(t *testing.T, dir string, signer *Signer) {
+	t.Helper()
+	asc, err := os.ReadFile(filepath.Join(dir, RepodataDir, "repomd.xml.asc"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := openpgp.ReadArmoredKeyRing(bytes.NewReader(signer.PublicKey()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openpgp.CheckArmoredDetachedSignature(keys, bytes.NewReader(repomdOf(t, dir)), bytes.NewReader(asc), nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSameFileName(t *testing.T) {
+	s := testStore(t, rpmtest.Spec{Name: "a", Epoch: 1}, rpmtest.Spec{Name: "a", Epoch: 2}, rpmtest.Spec{Name: "b"})
+	dir := t.TempDir()
+	publish(t, s, Target{Dir: dir, Keep: 1, Packages: true}, PublishOptions{Profile: profile(t, "fedora")})
+	list := hrefs(t, dir)
+	if len(list) != 3 || list[0] == list[1] || list[2] != "Packages/b/b-1.0-1.x86_64.rpm" {
+		t.Errorf("%q", list)
+	}
+	for _, href := range list {
+		if !isFile(filepath.Join(dir, href)) {
+			t.Errorf("%s is not there", href)
+		}
+	}
+}
+
+func TestExtras(t *testing.T) {
+	s := testStore(t, rpmtest.Spec{Name: "a"})
+	comps := filepath.Join(t.TempDir(), "comps.xml")
+	if err := os.WriteFile(comps, []byte("<comps/>"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	publish(t, s, Target{Dir: dir, Keep: 1}, PublishOptions{
+		Profile: profile(t, "el7"), Extras: []Extra{{"group", comps}, {"updateinfo", comps}}, BaseURL: "http://x/y",
+	})
+	md := readMetadata(t, dir)
+	want := []string{"primary", "filelists", "other", "primary_db", "filelists_db", "other_db", "group", "updateinfo"}
+	if diff := cmp.Diff(want, md.Records); diff != "" {
+		t.Error(diff)
+	}
+	if p := md.Packages[0]; p.LocationBase != "http://x/y" {
+		t.Errorf("base is %q", p.LocationBase)
+	}
+	plain, err := filepath.Glob(filepath.Join(dir, RepodataDir, "*-comps.xml"))
+	if err != nil || len(plain) != 1 {
+		t.Errorf("comps for EL7: %v, %v", plain, err)
+	}
+}
+
+func TestFrames(t *testing.T) {
+	var specs []rpmtest.Spec
+	for i := range 1500 {
+		specs = append(specs, rpmtest.Spec{Name: fmt.Sprintf("p%d", i)})
+	}
+	s := testStore(t, specs...)
+	cut := func() map[string]bool {
+		c, err := s.Collection("c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := members(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys := map[string]bool{}
+		for _, f := range frames(list, "") {
+			keys[f.key] = true
+		}
+		return keys
+	}
+	before := cut()
+	importSpecs(t, s, rpmtest.Spec{Name: "p700", Version: "2"})
+	after := cut()
+	changed := 0
+	for key := range after {
+		if !before[key] {
+			changed++
+		}
+	}
+	if len(before) < 2 || changed != 1 || len(after) != len(before) {
+		t.Errorf("%d frames, then %d, of which %d are new", len(before), len(after), changed)
+	}
+}
+
+func TestFrameFile(t *testing.T) {
+	f := &builtFrame{count: 3, latest: 5}
+	f.data[0], f.raw[0], f.data[2] = []byte("abc"), 9, []byte("d")
+	b := f.marshal()
+	got, err := unmarshalFrame(b)
+	if err != nil || got.count != 3 || string(got.data[0]) != "abc" || string(got.data[2]) != "d" || got.raw[0] != 9 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for i := range b {
+		bad := bytes.Clone(b)
+		bad[i] ^= 1
+		if _, err := unmarshalFrame(bad); err == nil {
+			t.Errorf("byte %d changed, and nobody saw it", i)
+		}
+		if _, err := unmarshalFrame(b[:i]); err == nil {
+			t.Errorf("cut to %d bytes, and nobody saw it", i)
+		}
+	}
+}
+
+func FuzzFrameFile(f *testing.F) {
+	f.Add((&builtFrame{count: 1}).marshal())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if got, err := unmarshalFrame(b); err == nil && !bytes.Equal(got.marshal(), b) {
+			t.Error("read and written again, not equal")
+		}
+	})
+}
+
+func TestSignIsStable(t *testing.T) {
+	s := testSigner(t)
+	a, err := s.Sign([]byte("x"), testTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := s.Sign([]byte("x"), testTime)
+	if err != nil || !bytes.Equal(a, b) {
+		t.Errorf("two signatures differ (%v)", err)
+	}
+	if _, err := NewSigner(s.PublicKey()); err == nil {
+		t.Error("a public key was taken for signing")
+	}
+}
+
+func TestLatin1(t *testing.T) {
+	// What the store publishes for names that are no UTF-8 is what createrepo_c makes of them.
+	p := &repodata.Package{Name: "a", Files: []repodata.File{{Dir: "/", Base: "\xe9"}}}
+	if got := string(repodata.AppendFilelists(nil, p)); !strings.Contains(got, "<file>/é</file>") {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,197 @@
+package repo
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// view is a collection at the address it was asked for.
+type view struct {
+	server *Server
+	repo   *served
+	root   string // "/COLLECTION" or "/@PROFILE/COLLECTION"
+}
+
+// urlPath prints a path with the escapes that URLs want.
+type urlPath struct{ path string }
+
+func (u *urlPath) String() string { return (&url.URL{Path: u.path}).EscapedPath() }
+
+const (
+	cacheForever = "public, max-age=31536000, immutable"
+	cacheNever   = "no-cache"
+	cacheShort   = "public, max-age=60" // what bears a name that may get other content
+)
+
+// route answers for what follows the name of the collection.
+func (v *view) route(w *response, r *http.Request, rest string) (string, error) {
+	switch {
+	case strings.HasPrefix(rest, RepodataDir+"/"):
+		return "repodata", v.metadata(w, r, rest[len(RepodataDir)+1:], nil)
+	case strings.HasPrefix(rest, PackagesDir+"/"):
+		return "package", v.packageFile(w, r, rest, v.repo.member, cacheShort)
+	case strings.HasPrefix(rest, "gen/"):
+		return v.generation(w, r, rest[len("gen/"):])
+	case rest == "metalink":
+		return "repodata", v.metalink(w, r)
+	case rest == "mirrorlist":
+		return "repodata", v.mirrorlist(w, r)
+	}
+	return "page", v.page(w, r, rest)
+}
+
+// generation answers for one generation.
+func (v *view) generation(w *response, r *http.Request, rest string) (string, error) {
+	id, rest, _ := strings.Cut(rest, "/")
+	gen := v.repo.find(id)
+	if gen == nil {
+		return "other", errNoPage
+	}
+	switch {
+	case strings.HasPrefix(rest, RepodataDir+"/"):
+		return "repodata", v.metadata(w, r, rest[len(RepodataDir)+1:], gen)
+	case strings.HasPrefix(rest, PackagesDir+"/"):
+		return "package", v.packageFile(w, r, rest, func(href string) *member { return gen.packages[href] }, cacheForever)
+	}
+	return "other", errNoPage
+}
+
+// metadata serves a file of repodata; gen is nil where the present state is meant.
+func (v *view) metadata(w *response, r *http.Request, name string, gen *liveGeneration) error {
+	fixed := gen != nil
+	switch name {
+	case "repomd.xml":
+		if !fixed {
+			var err error
+			if gen, err = v.repo.current(r.Context()); err != nil {
+				return err
+			}
+			v.server.remember(r, v.root, gen.ID)
+		}
+		return v.document(w, r, gen, gen.Repomd, "application/xml", fixed)
+	case "repomd.xml.asc", "repomd.xml.key":
+		if !fixed {
+			var err error
+			if gen, err = v.signedGeneration(r); err != nil {
+				return err
+			}
+		}
+		data := gen.Signature
+		if name == "repomd.xml.key" {
+			data = gen.Key
+		}
+		if data == nil {
+			return errNoPage
+		}
+		return v.document(w, r, gen, data, "application/pgp-keys", fixed)
+	}
+	if !v.repo.hasFile(name) {
+		// The first request after a start may be for a file.
+		if _, err := v.repo.current(r.Context()); err != nil {
+			return err
+		}
+		if !v.repo.hasFile(name) {
+			return errNoPage
+		}
+	}
+	f, err := os.Open(filepath.Join(v.repo.dir, name))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set("Cache-Control", cacheForever)
+	sum, _, _ := strings.Cut(name, "-")
+	h.Set("ETag", strconv.Quote(sum))
+	http.ServeContent(w, r, "", info.ModTime(), f)
+	return nil
+}
+
+// signedGeneration returns the generation whose repomd.xml the client read last, so that its signature fits.
+func (v *view) signedGeneration(r *http.Request) (*liveGeneration, error) {
+	if id := v.server.recall(r, v.root); id != "" {
+		if gen := v.repo.find(id); gen != nil {
+			return gen, nil
+		}
+	}
+	return v.repo.current(r.Context())
+}
+
+// document serves one of the small files that belong together.
+func (v *view) document(w *response, r *http.Request, gen *liveGeneration, data []byte, typ string, fixed bool) error {
+	h := w.Header()
+	h.Set("Content-Type", typ)
+	h.Set("Cache-Control", cacheNever)
+	if fixed {
+		h.Set("Cache-Control", cacheForever)
+	}
+	h.Set("ETag", strconv.Quote(digest(data)))
+	h.Set("X-Repository-Generation", gen.ID)
+	http.ServeContent(w, r, "", gen.Time, strings.NewReader(string(data)))
+	return nil
+}
+
+// packageFile serves the package at a location, from the cache or while it is made.
+func (v *view) packageFile(w *response, r *http.Request, href string, find func(string) *member, caching string) error {
+	m := find(href)
+	if m == nil {
+		if _, err := v.repo.current(r.Context()); err != nil {
+			return err
+		}
+		if m = find(href); m == nil {
+			return errNoPage
+		}
+	}
+	e, err := m.pkg.Select(v.repo.opts.Form)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/x-rpm")
+	h.Set("Cache-Control", caching)
+	h.Set("ETag", strconv.Quote(e.SHA256))
+	if r.Method == http.MethodHead && r.Header.Get("Range") == "" {
+		http.ServeContent(w, r, "", time.Time{}, emptyFile(e.Size))
+		return nil
+	}
+	f, err := v.server.packages.open(r.Context(), v.repo.store, m.pkg, e)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	watched := &watchedReader{ReadSeekCloser: f}
+	if file, ok := f.(*os.File); ok {
+		http.ServeContent(w, r, "", time.Time{}, file)
+		return nil
+	}
+	http.ServeContent(w, r, "", time.Time{}, watched)
+	if watched.err != nil {
+		return fmt.Errorf("%s: %w", path.Base(href), watched.err)
+	}
+	return nil
+}
+
+// emptyFile has a size and no content, for answers without a body.
+type emptyFile int64
+
+func (emptyFile) Read([]byte) (int, error) { return 0, errors.New("no content") }
+
+func (f emptyFile) Seek(offset int64, whence int) (int64, error) {
+	if whence == 2 {
+		return int64(f) + offset, nil
+	}
+	return offset, nil
+}

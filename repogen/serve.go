@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weld-linux/weld-bridge/internal/cli"
+	"github.com/weld-linux/weld-bridge/internal/repo"
+)
+
+type serveFlags struct {
+	storeFlags
+	listen, cache, cacheSize string
+}
+
+func newServeCmd() *cobra.Command {
+	f := &serveFlags{}
+	cmd := &cobra.Command{
+		Use:   "serve --store STORE",
+		Short: "Serve the collections of a content store over HTTP",
+		Long: `Serve shows every collection of the store as a repository at http://LISTEN/COLLECTION/, with a page for people
+at the same address. What is imported while it runs is shown at the next refresh. Package files are made again from
+the store when they are asked for, checked, and kept as long as there is room in the cache.
+
+It prints the address that it listens on, and stops at SIGTERM once the answers under way are finished.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	f.add(cmd)
+	p := cmd.Flags()
+	p.StringVar(&f.listen, "listen", "127.0.0.1:8080", "`ADDRESS` to listen on; port 0 takes a free one")
+	p.StringVar(&f.cache, "cache", "", "directory for metadata and package files (default: in the store, or for the time of the run)")
+	p.StringVar(&f.cacheSize, "cache-size", "10G", "bytes of package files to keep; K, M, G and T are powers of 1024")
+	return cmd
+}
+
+func (f *serveFlags) run(cmd *cobra.Command) error {
+	opts, err := f.options()
+	if err != nil {
+		return err
+	}
+	size, err := parseSize(f.cacheSize)
+	if err != nil {
+		return cli.Usagef("--cache-size: %v", err)
+	}
+	stderr := cmd.ErrOrStderr()
+	opts.Warn = func(s string) { fmt.Fprintf(stderr, "warning: %s\n", s) }
+	store, path, err := f.openStore()
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	dir := f.cache
+	if dir == "" {
+		dir = cacheDir(path)
+	}
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "repogen-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+	}
+	server, err := repo.NewServer(store, repo.ServerOptions{
+		Publish: opts, Dir: dir, CacheSize: size, Log: func(s string) { fmt.Fprintln(stderr, s) },
+	})
+	if err != nil {
+		return err
+	}
+	var config net.ListenConfig
+	l, err := config.Listen(cmd.Context(), "tcp", f.listen)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "listening on http://%s/\n", l.Addr())
+	return server.Serve(cmd.Context(), l)
+}
+
+// parseSize reads a number of bytes with a unit.
+func parseSize(s string) (int64, error) {
+	shift := 0
+	digits := strings.TrimSuffix(strings.TrimSuffix(strings.ToUpper(s), "B"), "I")
+	if i := strings.IndexByte("KMGT", (digits + " ")[max(len(digits)-1, 0)]); i >= 0 && digits != "" {
+		shift = 10 * (i + 1)
+		digits = digits[:len(digits)-1]
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n < 0 || n > (1<<62)>>shift {
+		return 0, fmt.Errorf("bad size %q", s)
+	}
+	return n << shift, nil
+}
