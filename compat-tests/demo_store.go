@@ -158,7 +158,7 @@ func (d *demo) serve() (err error) {
 	dnf := func(args ...string) (string, error) {
 		options := []string{
 			"-y", "--installroot=" + d.installed, "--releasever=1", "--setopt=reposdir=" + repos, "--setopt=cachedir=" + d.path("dnf", "cache"),
-			"--setopt=install_weak_deps=0", "--setopt=keepcache=1", "--setopt=logdir=" + d.path("dnf", "log"),
+			"--setopt=install_weak_deps=0", "--setopt=keepcache=1",
 		}
 		return d.root("dnf", append(options, args...)...)
 	}

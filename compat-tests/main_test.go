@@ -108,10 +108,3 @@ func readFile(t *testing.T, path string) string {
 	}
 	return string(data)
 }
-
-func sameFile(t *testing.T, a, b string) {
-	t.Helper()
-	if readFile(t, a) != readFile(t, b) {
-		t.Errorf("%s and %s differ", a, b)
-	}
-}

@@ -84,8 +84,8 @@ func isLZMA(head []byte) bool {
 }
 
 // maxWindow is the largest window or dictionary that a decoder may allocate:
-// what xz -9 and zstd --long=27 need, twice.
-const maxWindow = 256 << 20
+// what zstd --long=27 and rpm's L flag need; xz -9 needs half of it.
+const maxWindow = 128 << 20
 
 // Decompress returns the plain data of r, which is in the given format. All
 // members, streams or frames count; what follows the last is an error.
@@ -106,7 +106,7 @@ func Decompress(r io.Reader, format Format) (io.ReadCloser, error) {
 		}
 		return io.NopCloser(z), nil
 	case LZMA:
-		z, err := lzma.NewReader(r)
+		z, err := lzma.ReaderConfig{DictCap: maxWindow}.NewReader(r)
 		if err != nil {
 			return nil, fmt.Errorf("lzma: %w", err)
 		}

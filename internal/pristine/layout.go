@@ -51,43 +51,24 @@ func (s *search) scan(ctx context.Context) ([]span, error) {
 
 // gzipLayout finds the members by decompressing them. What is no member any more ends the list.
 func (s *search) gzipLayout() ([]span, error) {
-	r := bufio.NewReaderSize(io.NewSectionReader(s.data, 0, s.size), 64<<10)
-	at := &offsetReader{r: r}
+	in := io.NewSectionReader(s.data, 0, s.size)
+	r := bufio.NewReaderSize(in, 64<<10)
 	var spans []span
 	var z gzip.Reader
-	for start := int64(0); start < s.size; start = at.n {
-		if err := z.Reset(at); err != nil {
+	for start := int64(0); start < s.size && len(spans) < maxRepeat; {
+		if err := z.Reset(r); err != nil {
 			break
 		}
 		z.Multistream(false)
 		if _, err := io.Copy(io.Discard, &z); err != nil {
 			break
 		}
-		if spans = append(spans, span{start, at.n}); len(spans) > maxRepeat {
-			break
-		}
+		pos, _ := in.Seek(0, io.SeekCurrent)
+		end := pos - int64(r.Buffered())
+		spans = append(spans, span{start, end})
+		start = end
 	}
 	return spans, nil
-}
-
-// offsetReader knows how much was read from it, byte by byte where that is asked.
-type offsetReader struct {
-	r *bufio.Reader
-	n int64
-}
-
-func (o *offsetReader) Read(b []byte) (int, error) {
-	n, err := o.r.Read(b)
-	o.n += int64(n)
-	return n, err
-}
-
-func (o *offsetReader) ReadByte() (byte, error) {
-	b, err := o.r.ReadByte()
-	if err == nil {
-		o.n++
-	}
-	return b, err
 }
 
 // bzip2Starts are what follows "BZh1" to "BZh9": the first block, or the end of

@@ -1,6 +1,7 @@
 package pristine
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -62,6 +63,7 @@ func (r Recipe) PlainSize() int64 {
 const (
 	maxParts  = 1 << 12
 	maxRepeat = 1 << 24
+	maxPlain  = 1 << 50 // so that maxParts of them fit into an int64
 )
 
 // Check says what is wrong with a recipe that did not come from Find.
@@ -92,8 +94,10 @@ func (p Part) check() error {
 		return fmt.Errorf("%d raw bytes, at most %d", len(p.Raw), maxTail)
 	case p.Plain < 0:
 		return fmt.Errorf("%d plain bytes", p.Plain)
-	case p.Repeat < 0 || p.Repeat > maxRepeat:
+	case p.Repeat < 0 || p.Repeat > maxRepeat || p.Repeat > 0 && p.Plain == 0:
 		return fmt.Errorf("repeated %d times", p.Repeat)
+	case p.Plain > maxPlain/int64(p.Repeat+1):
+		return fmt.Errorf("%d plain bytes repeated %d times", p.Plain, p.Repeat)
 	case p.Encoder == "" && (p.Plain != 0 || p.Params != "" || p.Repeat != 0):
 		return errors.New("no encoder")
 	}
@@ -144,10 +148,13 @@ func (r Recipe) write(ctx context.Context, encoders []encoder, threads int, plai
 			}
 			in := &counter{r: io.LimitReader(plain, p.Plain), format: r.Format, crc: newCRC()}
 			if err := encodeWith(ctx, encoders[i], p.Params, threads, in, out); err != nil {
-				return err
+				return cmp.Or(in.err, err)
+			}
+			if in.n != p.Plain && in.ended {
+				return fmt.Errorf("plain data ends after %d of %d bytes of part %d", in.n, p.Plain, i)
 			}
 			if in.n != p.Plain {
-				return fmt.Errorf("plain data ends after %d of %d bytes of part %d", in.n, p.Plain, i)
+				return fmt.Errorf("%s %s has read only %d of %d bytes", p.Encoder, p.Version, in.n, p.Plain)
 			}
 			if _, err := out.Write(in.trailer()); err != nil {
 				return err
@@ -198,11 +205,13 @@ type counter struct {
 	crc    hash.Hash32
 	limit  int64 // 0: none
 	err    error // what Read failed with, other than io.EOF
+	ended  bool  // Read has returned io.EOF
 }
 
 func (c *counter) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
 	c.n += int64(n)
+	c.ended = err == io.EOF
 	if err != nil && err != io.EOF {
 		err = fmt.Errorf("plain data: %w", err)
 		c.err = err
@@ -215,6 +224,18 @@ func (c *counter) Read(b []byte) (int, error) {
 		c.crc.Write(b[:n])
 	}
 	return n, err
+}
+
+// atEnd fails when an encoder has left plain data over.
+func (c *counter) atEnd() error {
+	var one [1]byte
+	switch n, err := io.ReadFull(c, one[:]); {
+	case n > 0:
+		return fmt.Errorf("%w: plain data is left over", errDiffers)
+	case err != io.EOF:
+		return err
+	}
+	return nil
 }
 
 // trailer is what the format puts after the encoder's output (RFC 1952, 2.3.1).

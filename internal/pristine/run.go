@@ -61,7 +61,7 @@ func run(ctx context.Context, program string, args []string, in io.Reader, out i
 	cmd.Stdin = in
 	cmd.Stdout = &killer{w: out, cancel: cancel}
 	cmd.Stderr = stderr
-	cmd.WaitDelay = 10 * time.Second
+	cmd.WaitDelay = 2 * time.Second
 	err := cmd.Run()
 	if cause := context.Cause(ctx); cause != nil {
 		return cause

@@ -23,6 +23,7 @@ type candidate struct {
 type probe struct {
 	params string
 	at     int64
+	plain  int64 // bytes of plain data that the bytes from at on are made of
 }
 
 // probeSize is how many bytes a probe compares, and probeFrom the size of a
@@ -188,7 +189,7 @@ func (s *search) several(ctx context.Context, spans []span) ([]Part, error) {
 func appendPart(parts []Part, p Part) []Part {
 	if n := len(parts); n > 0 {
 		last := &parts[n-1]
-		if bytes.Equal(last.Raw, p.Raw) && last.Encoder == p.Encoder && last.Version == p.Version && last.Params == p.Params && last.Plain == p.Plain {
+		if p.Plain > 0 && bytes.Equal(last.Raw, p.Raw) && last.Encoder == p.Encoder && last.Version == p.Version && last.Params == p.Params && last.Plain == p.Plain {
 			last.Repeat++
 			return parts
 		}
@@ -313,6 +314,9 @@ func (s *search) try(ctx context.Context, st stream, c candidate, open func() (i
 		}
 		return 0, 0, fmt.Errorf("%w: %w", errEncoder, err)
 	}
+	if err := in.atEnd(); err != nil {
+		return 0, 0, err
+	}
 	if _, err := out.Write(in.trailer()); err != nil {
 		return 0, 0, err
 	}
@@ -327,11 +331,20 @@ func (s *search) probe(ctx context.Context, st stream, c candidate, open func() 
 	st.body, st.end = st.body+c.probe.at, st.body+c.probe.at+probeSize
 	c.params = c.probe.params
 	s.tried++
-	_, _, err := s.try(ctx, st, c, open)
+	_, _, err := s.try(ctx, st, c, func() (io.ReadCloser, error) {
+		r, err := open()
+		return limited{io.LimitReader(r, c.probe.plain), r}, err
+	})
 	if errors.Is(err, errDiffers) || errors.Is(err, errEncoder) {
 		return errors.Is(err, errEnough), nil
 	}
 	return err == nil, err
+}
+
+// limited closes what it reads a part of.
+type limited struct {
+	io.Reader
+	io.Closer
 }
 
 func (s *search) bytes(off, n int64) ([]byte, error) {
@@ -348,6 +361,8 @@ func (s *search) bytes(off, n int64) ([]byte, error) {
 var (
 	// errLimit ends a search in plain data that is larger than the caller allows.
 	errLimit = errors.New("the plain data is above the limit")
+	// errEnough is errDiffers for output that goes on where what it was compared with ends.
+	errEnough = fmt.Errorf("%w: it is longer", errDiffers)
 	// errEncoder marks an encoder that failed by itself: it is not the one.
 	errEncoder = errors.New("encoder")
 )
@@ -365,12 +380,14 @@ func (m *matcher) Write(b []byte) (int, error) {
 		m.buf = make([]byte, len(b))
 	}
 	want := m.buf[:len(b)]
-	_, err := io.ReadFull(m.r, want)
+	n, err := io.ReadFull(m.r, want)
 	switch {
 	case err != nil && err != io.EOF && err != io.ErrUnexpectedEOF:
 		m.err = fmt.Errorf("compressed data: %w", err)
-	case err != nil && len(b) > 0 || !bytes.Equal(b, want):
+	case !bytes.Equal(b[:n], want[:n]):
 		m.err = errDiffers
+	case n < len(b):
+		m.err = errEnough
 	}
 	if m.err != nil {
 		return 0, m.err

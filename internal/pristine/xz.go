@@ -3,6 +3,7 @@ package pristine
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
@@ -114,9 +115,9 @@ func (s *search) xz(head, end int64) (stream, error) {
 	if h.blockLen == 0 {
 		return stream{body: head, tries: []candidate{{library: "liblzma", params: "preset=6" + check}}}, nil
 	}
-	block := ""
+	block, first := "", int64(math.MaxInt64)
 	if x, err := s.xzIndex(end); err == nil && x.start == head {
-		block = x.blockParam(h)
+		block, first = x.blockParam(h), x.first
 	}
 	for _, p := range lzmaPresets(h.dict, s.hint, h.lc, h.lp, h.pb) {
 		c := candidate{library: "liblzma", params: p + check + h.filters + block}
@@ -124,7 +125,7 @@ func (s *search) xz(head, end int64) (stream, error) {
 			// The output of a thread shows only when its block is complete, the
 			// LZMA2 data inside of it at once.
 			c.params += " mt=1"
-			c.probe = probe{"format=2 " + p + h.filters, 12 + int64(h.blockLen)}
+			c.probe = probe{"format=2 " + p + h.filters, 12 + int64(h.blockLen), first}
 		}
 		l = append(l, c)
 	}

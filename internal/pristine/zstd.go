@@ -125,7 +125,7 @@ func (p zstdParams) String() string {
 
 // zstdVersions are the versions of libzstd whose output differs on real data,
 // with the time of release. Each stands for its neighbours: 1.4.4 for 1.4.1 to
-// 1.4.5, 1.4.8 for 1.4.7 to 1.4.10, 1.5.2 for 1.5.1, 1.5.5 for 1.5.4.
+// 1.4.5, 1.4.8 for 1.4.7 to 1.4.10, 1.5.2 for 1.5.1.
 var zstdVersions = []struct {
 	version string
 	since   string // when the first version of the family came out
@@ -134,7 +134,8 @@ var zstdVersions = []struct {
 	{"1.4.8", "2020-12"},
 	{"1.5.0", "2021-05"},
 	{"1.5.2", "2021-12"},
-	{"1.5.5", "2023-02"},
+	{"1.5.4", "2023-02"},
+	{"1.5.5", "2023-04"},
 	{"1.5.6", "2024-03"},
 	{"1.5.7", "2025-02"},
 }
@@ -234,9 +235,13 @@ func zstdCandidates(h zstdHeader, hint Hint) []candidate {
 		}
 		return append(l, goZstd(h)...)
 	}
-	for _, level := range zstdLevels(h) {
-		for _, threads := range []bool{true, false} {
-			p := zstdParams{level: level, threads: threads}
+	// zstd --long makes large windows at every level.
+	long := 0
+	if h.window >= 24 {
+		long = h.window
+	}
+	for _, p := range zstdLevels(h, long) {
+		for _, p.threads = range []bool{true, false} {
 			for _, v := range zstdOrder(hint) {
 				l = append(l, candidate{library: "libzstd", version: v, params: p.String() + more})
 			}
@@ -273,13 +278,19 @@ var levelsOfWindow = map[int][]int{
 }
 
 // zstdLevels lists the levels that may have made a frame with this header.
-func zstdLevels(h zstdHeader) []int {
-	all := []int{3, 19, 22, 9, 6, 1, 10, 15, 18, 7, 12, 5, 20, 21, 2, 4, 8, 11, 13, 14, 16, 17}
-	if h.single || h.window == 0 {
-		return all
+func zstdLevels(h zstdHeader, long int) []zstdParams {
+	levels := []int{3, 19, 22, 9, 6, 1, 10, 15, 18, 7, 12, 5, 20, 21, 2, 4, 8, 11, 13, 14, 16, 17}
+	var l []zstdParams
+	if long != 0 {
+		for _, n := range levels {
+			l = append(l, zstdParams{level: n, long: long})
+		}
 	}
-	if l, ok := levelsOfWindow[h.window]; ok && (h.content < 0 || h.window > bits.Len64(uint64(h.content))) {
-		return l
+	if w, ok := levelsOfWindow[h.window]; ok && !h.single && (h.content < 0 || h.window > bits.Len64(uint64(h.content))) {
+		levels = w
 	}
-	return all
+	for _, n := range levels {
+		l = append(l, zstdParams{level: n})
+	}
+	return l
 }

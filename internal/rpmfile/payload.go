@@ -8,8 +8,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
 	"github.com/ulikunitz/xz/lzma"
+	"github.com/xi2/xz"
 )
 
 // PayloadInfo is what a header says of its payload.
@@ -36,10 +36,11 @@ func (p *Package) Payload() PayloadInfo {
 	return info
 }
 
-// Window sizes above these are refused: they are the largest that rpm's own writers make.
+// Windows and dictionaries above these sizes in bytes are refused. rpm's own writers stay far below: its largest are those of
+// zstd's long mode, and of xz -9 with 64 MiB.
 const (
 	maxZstdWindow = 128 << 20
-	maxXZDict     = 1536 << 20
+	maxLZMADict   = 256 << 20
 )
 
 // Decompress gives the content of a payload that was compressed by the named compressor of PayloadInfo. As in rpm, a
@@ -61,9 +62,9 @@ func Decompress(r io.Reader, compressor string) (io.ReadCloser, error) {
 	case "bzip2":
 		out = bzip2.NewReader(bufio.NewReaderSize(r, 64<<10))
 	case "xz":
-		out, err = xz.NewReader(bufio.NewReaderSize(r, 64<<10))
+		out, err = xz.NewReader(r, maxLZMADict)
 	case "lzma":
-		out, err = lzma.NewReader(bufio.NewReaderSize(r, 64<<10))
+		out, err = lzma.ReaderConfig{DictCap: maxLZMADict}.NewReader(bufio.NewReaderSize(r, 64<<10))
 	case "zstd":
 		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxZstdWindow))
 		if err != nil {

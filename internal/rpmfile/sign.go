@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // A Signer makes detached OpenPGP signatures over binary data.
@@ -23,6 +24,10 @@ type SignOptions struct {
 	// V6 puts the signature into SigOpenPGP, which holds several, also in a package of format 4. Packages of format 6
 	// always have it there.
 	V6 bool
+
+	// NoLegacy leaves the signature out of SigRSA and SigDSA where SigOpenPGP holds it, as rpmsign of rpm 6 does for packages
+	// of format 6. rpm before 6, and koji, then see an unsigned package.
+	NoLegacy bool
 
 	// Keep leaves signatures by other keys where they are. The tags of format 4 hold one signature, so that another key's
 	// there is an error; those of SigOpenPGP gain one.
@@ -72,6 +77,9 @@ func (p *Package) Sign(s Signer, opts SignOptions) ([]byte, error) {
 // Unsigned makes the signature header of the package without signatures, with its padding. Space that the package reserves
 // for signatures grows by as much.
 func (p *Package) Unsigned() ([]byte, error) {
+	if !slices.ContainsFunc(signatureTags[:], p.Signature.Has) {
+		return p.sigRaw, nil
+	}
 	w := p.signatureWriter()
 	deleteSignatures(w)
 	return p.finishSignature(w)
@@ -106,6 +114,8 @@ func (p *Package) putSignature(w *HeaderWriter, packet []byte, opts SignOptions,
 	// rpm before 6 knows only the tags of format 4, and these hold no packets of OpenPGP version 6.
 	legacy := sig.Version <= 4 && (sig.KeyAlgo == KeyRSA || sig.KeyAlgo == KeyDSA || sig.KeyAlgo == KeyECDSA || sig.KeyAlgo == KeyEdDSA)
 	switch {
+	case opts.NoLegacy && (opts.V6 || format >= 6):
+		return nil
 	case legacy:
 		err = p.putLegacy(w, packet, [2]Tag{SigRSA, SigDSA}, opts.Keep)
 		if err != nil && (opts.V6 || format >= 6) {

@@ -105,12 +105,12 @@ func TestSignJudged(t *testing.T) {
 		keys, signer := newKey(t, algo)
 		importKey(t, db, keys)
 		for name, spec := range rpmtest.Samples() {
-			if spec.Format == 3 || spec.Format == 6 {
-				continue // rpm 4.18 cannot verify these
+			if spec.Format == 3 {
+				continue // cannot be signed
 			}
 			t.Run(algo+"/"+name, func(t *testing.T) {
 				for _, payload := range []bool{false, true} {
-					if spec.NoPayloadDigest && !payload {
+					if spec.NoPayloadDigest && !payload || spec.Format == 6 && payload {
 						continue
 					}
 					data := sign(t, rpmtest.Build(t, spec), signer, rpmfile.SignOptions{}, payload)

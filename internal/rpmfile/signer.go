@@ -44,6 +44,9 @@ func (k *Keyring) NewSigner(id string, passphrase []byte, at time.Time) (*KeySig
 	return &KeySigner{key, at}, nil
 }
 
+// At gives a signer by the same key that dates its signatures otherwise.
+func (s *KeySigner) At(at time.Time) *KeySigner { return &KeySigner{s.key, at} }
+
 // KeyID gives the id of the key that signs.
 func (s *KeySigner) KeyID() uint64 { return s.key.PublicKey.KeyId }
 

@@ -211,6 +211,16 @@ func (p *Package) NewVerifier(keys *Keyring) *Verifier {
 	return v
 }
 
+// Quick leaves out the MD5 over header and payload, which costs more than all else, where the header has a digest of the
+// payload: what the MD5 covers is then covered by stronger ones. It is called before the first Write.
+func (v *Verifier) Quick() *Verifier {
+	strong := slices.ContainsFunc(v.digests, func(d digest) bool { return d.check.Scope == ScopePayload && d.hash != nil })
+	if header := v.p.headerDigests(); strong && len(header) > 0 {
+		v.digests = slices.DeleteFunc(v.digests, func(d digest) bool { return d.check.Tag == SigMD5 })
+	}
+	return v
+}
+
 func (p *Package) payloadDigests() []digest {
 	var list []digest
 	h := p.Header

@@ -10,7 +10,7 @@ cflags=${CFLAGS:-}
 [ -n "$cflags" ] || cflags=-O2
 
 mkdir -p "$(dirname "$output")"
-work=$(mktemp -d "$(dirname "$output")/.$name.XXXXXX")
+work=$(mktemp -d "$(cd "$(dirname "$output")" && pwd)/.$name.XXXXXX")
 trap 'rm -rf "$work"' EXIT INT TERM
 
 # link OBJECTS-AND-LIBRARIES...: into place only when complete, as make may run us again at any time.
@@ -41,24 +41,44 @@ module_dir() {
 	printf '%s\n' "$json" | sed -n 's/^.*"Dir": "\(.*\)",*$/\1/p'
 }
 
-# objects DIR FLAGS...: compiles the .c files named on standard input, as many at a time as there are processors.
+# objects DIR FLAGS...: compiles the .c files of DIR named on standard input, as many at a time as there are processors.
 objects() {
 	dir=$1
 	shift
 	(cd "$work" && xargs -P "$(nproc 2>/dev/null || echo 2)" -I '{}' $cc -w $cflags "$@" -c "$dir/{}")
 }
 
+# zstd DIR...: the library from all sources in the directories that compressing needs.
+zstd() {
+	# Upstream builds with -O3, and the speed is in it.
+	cflags="$cflags -O3"
+	for d in "$@"; do
+		(cd "$d" && ls *.c) | grep -vE '^(zstd_v0|zdict|cover|fastcover|divsufsort|zbuff|zstd_decompress|zstd_ddict|huf_decompress)' |
+			objects "$d" -DZSTD_MULTITHREAD=1 -DZSTD_LEGACY_SUPPORT=0 -DZSTD_DISABLE_ASM=1 -pthread
+	done
+	link "$work"/*.o
+}
+
 case $kind-$name in
 system-zlib) compile -o "$work/main.o" -c "$src/zlib.c" && link "$work/main.o" -lz ;;
 system-liblzma) compile -o "$work/main.o" -c "$src/liblzma.c" && link "$work/main.o" -llzma ;;
 system-libbz2) compile -o "$work/main.o" -c "$src/libbz2.c" && link "$work/main.o" -lbz2 ;;
+module-libzstd-1.5.4)
+	# This module holds the whole source tree of zstd.
+	dir=$(module_dir)/zstd/lib
+	compile -I"$dir" -o "$work/main.o" -c "$src/libzstd.c"
+	zstd "$dir/common" "$dir/compress"
+	;;
 module-libzstd-*)
 	dir=$(module_dir)
-	# Upstream builds with -O3, and the speed is in it.
-	cflags="$cflags -O3"
-	(cd "$dir" && ls *.c) | grep -vE '^(zstd_v0|zdict|cover|fastcover|divsufsort|zbuff|zstd_decompress|zstd_ddict|huf_decompress)' |
-		objects "$dir" -DZSTD_MULTITHREAD=1 -DZSTD_LEGACY_SUPPORT=0 -DZSTD_DISABLE_ASM=1 -pthread
 	compile -I"$dir" -o "$work/main.o" -c "$src/libzstd.c"
+	zstd "$dir"
+	;;
+module-zlib-*)
+	# This module holds the release of zlib that its Go code was made from.
+	tar -xzf "$(module_dir)/$name.tar.gz" -C "$work"
+	compile -I"$work/$name" -o "$work/main.o" -c "$src/zlib.c"
+	printf '%s\n' adler32.c crc32.c deflate.c trees.c zutil.c | objects "$work/$name" -O3
 	link "$work"/*.o
 	;;
 *) echo "build.sh: no rule for $kind $name" >&2; exit 2 ;;

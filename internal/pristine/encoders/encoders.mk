@@ -2,14 +2,14 @@
 #
 #   make encoders       build what can be built into $(LIBEXEC)
 #
-# The libraries zlib, liblzma and libbz2 come from the distribution's -dev
+# The libraries liblzma and libbz2 come from the distribution's -dev
 # packages; the libraries that are needed in certain versions come from the Go
 # modules that modules.txt names. A helper that cannot be built fails the
 # target, so that nobody misses it by accident; ENCODERS=... builds a selection.
 
 ENCODERS_SRC := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 LIBEXEC ?= build/libexec/weld-bridge
-ENCODERS_SYSTEM := zlib liblzma libbz2
+ENCODERS_SYSTEM := liblzma libbz2
 ENCODERS_MODULE := $(shell sed -n 's/^\([a-z][^ ]*\) .*/\1/p' $(ENCODERS_SRC)/modules.txt)
 ENCODERS ?= $(ENCODERS_SYSTEM) $(ENCODERS_MODULE)
 
@@ -19,5 +19,5 @@ encoders: $(ENCODERS:%=$(LIBEXEC)/weld-encode-%)
 $(ENCODERS_SYSTEM:%=$(LIBEXEC)/weld-encode-%): $(LIBEXEC)/weld-encode-%: $(ENCODERS_SRC)/%.c $(ENCODERS_SRC)/helper.h $(ENCODERS_SRC)/build.sh
 	CC='$(CC)' CFLAGS='$(CFLAGS)' $(ENCODERS_SRC)/build.sh system $* $@
 
-$(ENCODERS_MODULE:%=$(LIBEXEC)/weld-encode-%): $(LIBEXEC)/weld-encode-%: $(ENCODERS_SRC)/modules.txt $(ENCODERS_SRC)/libzstd.c $(ENCODERS_SRC)/liblzma.c $(ENCODERS_SRC)/helper.h $(ENCODERS_SRC)/build.sh
+$(ENCODERS_MODULE:%=$(LIBEXEC)/weld-encode-%): $(LIBEXEC)/weld-encode-%: $(ENCODERS_SRC)/modules.txt $(ENCODERS_SRC)/libzstd.c $(ENCODERS_SRC)/zlib.c $(ENCODERS_SRC)/helper.h $(ENCODERS_SRC)/build.sh
 	CC='$(CC)' CFLAGS='$(CFLAGS)' $(ENCODERS_SRC)/build.sh module $* $@

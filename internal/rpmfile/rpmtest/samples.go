@@ -16,6 +16,7 @@ func Samples() map[string]Spec {
 		"full":     full(),
 		"long":     {Name: "long", Long: true, Files: plainFiles(), Compressor: "xz", Flags: "2"},
 		"reserve":  {Name: "reserve", Reserve: 4128, Files: plainFiles()},
+		"reserve6": {Name: "reserve6", Format: 6, Reserve: 4128, Files: plainFiles()},
 		"source":   Source(),
 		"source6":  {Name: "new", Format: 6, Source: true, Files: Source().Files},
 		"bare":     {Name: "bare", NoMD5: true, NoSHA1: true, Files: plainFiles()},
