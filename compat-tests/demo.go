@@ -57,11 +57,6 @@ func runDemo(work string) error {
 		return errors.New("WELD_BIN names no directory: run make demo")
 	}
 	d := &demo{work: work}
-	for _, dir := range []string{"sources", "srpm", "export", "build", "rpms", "signed", "dnf"} {
-		if err := os.RemoveAll(filepath.Join(work, dir)); err != nil {
-			return err
-		}
-	}
 	if err := d.clean(); err != nil {
 		return err
 	}
@@ -70,7 +65,7 @@ func runDemo(work string) error {
 		return err
 	}
 	defer log.Close()
-	d.shell = shell{bin: bin, log: log, env: []string{"GNUPGHOME=" + d.path("gnupg"), "SOURCE_DATE_EPOCH=1793577600", "LC_ALL=C.UTF-8"}}
+	d.shell = shell{bin: bin, log: log, env: []string{"SOURCE_DATE_EPOCH=1793577600", "LC_ALL=C.UTF-8"}}
 	stages := []struct {
 		name string
 		run  func() error

@@ -79,10 +79,17 @@ type signingKey struct {
 
 const keyOwner = "Weld Bridge demo <demo@weld.invalid>"
 
-func (d *demo) makeKey() error {
-	if err := os.MkdirAll(d.path("gnupg"), 0o700); err != nil {
+// makeKey makes a key in a gpg home that is gone afterwards: the path of an agent's socket has to be short.
+func (d *demo) makeKey() (err error) {
+	home, err := os.MkdirTemp("", "weld-gpg")
+	if err != nil {
 		return err
 	}
+	d.env = append(d.env, "GNUPGHOME="+home)
+	defer func() {
+		_, stopErr := d.run("gpgconf", "--kill", "all")
+		err = errors.Join(err, stopErr, os.RemoveAll(home))
+	}()
 	gpg := []string{"--batch", "--pinentry-mode", "loopback", "--passphrase", ""}
 	if _, err := d.run("gpg", append(gpg, "--quick-generate-key", keyOwner, "rsa3072", "sign", "never")...); err != nil {
 		return err

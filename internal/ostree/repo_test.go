@@ -211,7 +211,7 @@ func TestLocks(t *testing.T) {
 		}
 		exclusive <- release
 	}()
-	time.Sleep(20 * time.Millisecond)
+	time.Sleep(2 * breather) // which it leaves to others first
 	short, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel()
 	if _, err := repo.LockShared(short); !errors.Is(err, context.DeadlineExceeded) {

@@ -1,11 +1,13 @@
 package ostree
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -40,9 +42,11 @@ type Writer struct {
 	written atomic.Int64
 	bytes   atomic.Int64
 
-	mu     sync.Mutex
-	staged map[Object]struct{}
-	flush  sync.Mutex
+	mu      sync.Mutex
+	staged  map[Object]struct{}
+	claimed map[Object]bool // is being staged
+	settled *sync.Cond
+	flush   sync.Mutex
 }
 
 // Begin starts to write. It removes what writers that died have staged.
@@ -65,7 +69,8 @@ func (r *Repo) Begin(ctx context.Context) (*Writer, error) {
 		release()
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	w := &Writer{repo: r, dir: dir, staged: map[Object]struct{}{}}
+	w := &Writer{repo: r, dir: dir, staged: map[Object]struct{}{}, claimed: map[Object]bool{}}
+	w.settled = sync.NewCond(&w.mu)
 	w.release = func() { own.Close(); release() }
 	w.open = w.openObject
 	return w, nil
@@ -157,8 +162,8 @@ func (w *Writer) putMetadata(t Type, b []byte) (Checksum, error) {
 	if w.Has(obj) {
 		return obj.Checksum, nil
 	}
-	return obj.Checksum, w.stage(obj, func(f *os.File) error {
-		_, err := f.Write(b)
+	return obj.Checksum, w.stage(obj, func(out io.Writer) error {
+		_, err := out.Write(b)
 		return err
 	})
 }
@@ -175,24 +180,58 @@ func (w *Writer) PutBytes(info FileInfo, content []byte) (Checksum, error) {
 	return obj.Checksum, w.stageFile(obj, info, int64(len(content)), bytes.NewReader(content), Level)
 }
 
-// PutFile writes a file object with the next size bytes of r; fewer are io.ErrUnexpectedEOF.
-func (w *Writer) PutFile(info FileInfo, size int64, r io.Reader) (Checksum, error) {
-	return w.putFile(info, size, r, Level)
+// PutStored writes a file object with the content of r, without compression: for content that is compressed already. r is read
+// twice; content that changes meanwhile is an error.
+func (w *Writer) PutStored(info FileInfo, size int64, r io.ReaderAt) (Checksum, error) {
+	if err := info.check(); err != nil {
+		return Checksum{}, err
+	}
+	sum, err := info.hash(io.NewSectionReader(r, 0, size), size)
+	if err != nil {
+		return sum, err
+	}
+	obj := Object{TypeFile, sum}
+	if w.Has(obj) {
+		return sum, nil
+	}
+	h := sha256.New()
+	h.Write(info.hashHeader())
+	content := io.TeeReader(io.NewSectionReader(r, 0, size), h)
+	return sum, w.stageFile(obj, info, size, &proven{content, h, sum}, flate.NoCompression)
 }
 
-// PutStored is PutFile without compression, for content that is compressed already.
-func (w *Writer) PutStored(info FileInfo, size int64, r io.Reader) (Checksum, error) {
-	return w.putFile(info, size, r, flate.NoCompression)
+// hash gives the name of a file object with the next size bytes of r.
+func (f FileInfo) hash(r io.Reader, size int64) (Checksum, error) {
+	h := sha256.New()
+	h.Write(f.hashHeader())
+	err := copyExactly(h, r, size)
+	return Checksum(h.Sum(nil)), err
+}
+
+// proven ends only when all that was read has the right checksum.
+type proven struct {
+	r    io.Reader
+	hash hash.Hash
+	want Checksum
+}
+
+func (p *proven) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	if err == io.EOF && Checksum(p.hash.Sum(nil)) != p.want {
+		return n, errors.New("content has changed while it was read")
+	}
+	return n, err
 }
 
 var contentPool = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-func (w *Writer) putFile(info FileInfo, size int64, r io.Reader, level int) (Checksum, error) {
+// PutFile writes a file object with the next size bytes of r; fewer are io.ErrUnexpectedEOF.
+func (w *Writer) PutFile(info FileInfo, size int64, r io.Reader) (Checksum, error) {
 	if err := info.check(); err != nil {
 		return Checksum{}, err
 	}
 	if size > smallFile {
-		return w.putLarge(info, size, r, level)
+		return w.putLarge(info, size, r)
 	}
 	buf := contentPool.Get().(*bytes.Buffer)
 	defer contentPool.Put(buf)
@@ -204,11 +243,11 @@ func (w *Writer) putFile(info FileInfo, size int64, r io.Reader, level int) (Che
 	if w.Has(obj) {
 		return obj.Checksum, nil
 	}
-	return obj.Checksum, w.stageFile(obj, info, size, bytes.NewReader(buf.Bytes()), level)
+	return obj.Checksum, w.stageFile(obj, info, size, bytes.NewReader(buf.Bytes()), Level)
 }
 
 // putLarge lays the content down beside the staged objects until its checksum is known.
-func (w *Writer) putLarge(info FileInfo, size int64, r io.Reader, level int) (Checksum, error) {
+func (w *Writer) putLarge(info FileInfo, size int64, r io.Reader) (Checksum, error) {
 	f, err := w.create()
 	if err != nil {
 		return Checksum{}, err
@@ -227,7 +266,7 @@ func (w *Writer) putLarge(info FileInfo, size int64, r io.Reader, level int) (Ch
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return obj.Checksum, err
 	}
-	return obj.Checksum, w.stageFile(obj, info, size, f, level)
+	return obj.Checksum, w.stageFile(obj, info, size, f, Level)
 }
 
 func copyExactly(dst io.Writer, src io.Reader, size int64) error {
@@ -237,6 +276,8 @@ func copyExactly(dst io.Writer, src io.Reader, size int64) error {
 	}
 	return err
 }
+
+var outPool = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 128<<10) }}
 
 var deflatePool = sync.Map{} // of level: *sync.Pool of *flate.Writer
 
@@ -252,11 +293,18 @@ func deflateWriter(out io.Writer, level int) (*flate.Writer, *sync.Pool, error) 
 }
 
 func (w *Writer) stageFile(obj Object, info FileInfo, size int64, content io.Reader, level int) error {
-	return w.stage(obj, func(f *os.File) error {
-		if _, err := f.Write(info.archiveHeader(size)); err != nil || info.IsSymlink() {
+	return w.stage(obj, func(file io.Writer) error {
+		out := outPool.Get().(*bufio.Writer)
+		defer outPool.Put(out)
+		out.Reset(file)
+		defer out.Reset(nil)
+		if _, err := out.Write(info.archiveHeader(size)); err != nil {
 			return err
 		}
-		z, pool, err := deflateWriter(f, level)
+		if info.IsSymlink() {
+			return out.Flush()
+		}
+		z, pool, err := deflateWriter(out, level)
 		if err != nil {
 			return err
 		}
@@ -264,7 +312,7 @@ func (w *Writer) stageFile(obj Object, info FileInfo, size int64, content io.Rea
 		if _, err := io.Copy(z, content); err != nil {
 			return err
 		}
-		return z.Close()
+		return errors.Join(z.Close(), out.Flush())
 	})
 }
 
@@ -282,29 +330,74 @@ func (w *Writer) TempFile() (*os.File, error) {
 	return f, os.Remove(f.Name())
 }
 
-// stage makes an object's file; only a whole one gets the object's name.
-func (w *Writer) stage(obj Object, write func(*os.File) error) error {
-	f, err := w.create()
-	if err != nil {
-		return err
-	}
-	err = write(f)
-	info, serr := f.Stat()
-	if err = errors.Join(err, serr, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
+// claim says that a goroutine is about to stage an object; false when it is staged, or another is about to.
+func (w *Writer) claim(obj Object) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, ok := w.staged[obj]; ok { // another goroutine was faster
-		return os.Remove(f.Name())
+	for w.claimed[obj] {
+		w.settled.Wait()
 	}
-	if err := os.Rename(f.Name(), w.stagedPath(obj)); err != nil {
-		return err
+	if _, ok := w.staged[obj]; ok {
+		return false
 	}
-	w.staged[obj] = struct{}{}
-	w.written.Add(1)
-	w.bytes.Add(info.Size())
+	w.claimed[obj] = true
+	return true
+}
+
+func (w *Writer) settle(obj Object, size int64, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.claimed, obj)
+	if ok {
+		w.staged[obj] = struct{}{}
+		w.written.Add(1)
+		w.bytes.Add(size)
+	}
+	w.settled.Broadcast()
+}
+
+// stage makes an object's file from parts of it. It takes its place among the staged ones when it is whole.
+func (w *Writer) stage(obj Object, write func(io.Writer) error) (err error) {
+	if !w.claim(obj) {
+		return nil
+	}
+	size := int64(0)
+	defer func() { w.settle(obj, size, err == nil) }()
+	path := w.stagedPath(obj)
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return &os.PathError{Op: "create", Path: path, Err: err}
+	}
+	out := &fdWriter{fd: fd, path: path}
+	err = write(out)
+	size = out.size
+	if err = errors.Join(err, unix.Close(fd)); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
 	return nil
+}
+
+// fdWriter writes to a file that nothing else is wanted of: an os.File costs some calls more, and there are many objects.
+type fdWriter struct {
+	fd   int
+	path string
+	size int64
+}
+
+func (f *fdWriter) Write(b []byte) (int, error) {
+	n := 0
+	for n < len(b) {
+		m, err := unix.Write(f.fd, b[n:])
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return n, &os.PathError{Op: "write", Path: f.path, Err: err}
+		}
+		n += m
+		f.size += int64(m)
+	}
+	return n, nil
 }
 
 // Flush moves what is staged to its place: when it returns, a reference to it may be published. What other goroutines
