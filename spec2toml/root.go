@@ -40,7 +40,7 @@ listed.`,
 	f.BoolVar(&o.check, "check", false, "convert, convert back and compare; write nothing; status 1 (3 in bulk) on any difference")
 	f.BoolVar(&o.noLayout, "no-layout", false, "leave [layout] out")
 	o.bulk.Add(cmd)
-	addSubcommands(cmd)
+	cmd.AddCommand(newCompsCmd())
 	return cmd
 }
 
@@ -52,6 +52,3 @@ type options struct {
 	noLayout bool
 	bulk     cli.Bulk
 }
-
-// addSubcommands adds what turns other files than specs into TOML.
-func addSubcommands(cmd *cobra.Command) { cmd.AddCommand(newCompsCmd()) }

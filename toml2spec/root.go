@@ -40,7 +40,7 @@ listed.`,
 	f.BoolVar(&o.check, "check", false, "is OUT what would be written? write nothing; status 1 (3 in bulk) if not")
 	f.BoolVar(&o.noLayout, "no-layout", false, "write the canonical form, whatever [layout] says")
 	o.bulk.Add(cmd)
-	addSubcommands(cmd)
+	cmd.AddCommand(newCompsCmd(), newSchemaCmd())
 	return cmd
 }
 
@@ -52,6 +52,3 @@ type options struct {
 	noLayout bool
 	bulk     cli.Bulk
 }
-
-// addSubcommands adds the schema and what TOML is turned into other than specs.
-func addSubcommands(cmd *cobra.Command) { cmd.AddCommand(newCompsCmd()) }

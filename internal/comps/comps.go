@@ -100,6 +100,7 @@ var fieldTypes = map[string]fieldType{
 type Layout struct {
 	Declaration    *string  // the XML declaration as it was written
 	Doctype        *string  // the document type as it was written; empty for none
+	CRLF           bool     // lines end in "\r\n"
 	NoFinalNewline bool     // nothing follows </comps>
 	OpenLists      bool     // an empty list has a start and an end tag
 	EmptyText      string   // of an element without text: "open" <x></x>, "space" <x />, or <x/>

@@ -52,6 +52,7 @@ func (d *Document) findLayout(data []byte) {
 		s := string(found)
 		l.Doctype = &s
 	}
+	l.CRLF = bytes.Count(data, []byte("\r\n")) > bytes.Count(data, []byte("\n"))/2
 	l.NoFinalNewline = !bytes.HasSuffix(data, []byte("\n"))
 	indent := slices.Clone(canonicalIndent)
 	for i, re := range indentREs {
@@ -84,11 +85,13 @@ func (d *Document) findLayout(data []byte) {
 	}
 }
 
-// maxHunk is the most lines that one place may differ in.
-const maxHunk = 200
+const (
+	maxHunk  = 200  // lines that one place may differ in
+	maxShift = 5000 // lines that an edit may move a spelling
+)
 
 // spellings gives the places where the lines of written differ from canonical, and how many lines these are. It fails where
-// a tenth of the lines differ.
+// more lines differ than agree, but for small files.
 func spellings(canonical, written []byte) (list []Spelling, cost int, ok bool) {
 	a, b := strings.SplitAfter(string(canonical), "\n"), strings.SplitAfter(string(written), "\n")
 	for i, j := 0, 0; i < len(a) || j < len(b); {
@@ -97,7 +100,7 @@ func spellings(canonical, written []byte) (list []Spelling, cost int, ok bool) {
 			continue
 		}
 		n, m, found := resync(a[i:], b[j:])
-		if cost += n + m; !found || cost > max(10, len(a)/10) {
+		if cost += n + m; !found || cost > max(100, len(a)) {
 			return nil, 0, false
 		}
 		list = append(list, Spelling{i + 1, strings.Join(a[i:i+n], ""), strings.Join(b[j:j+m], "")})
@@ -168,7 +171,7 @@ func nearest(lines, old []string, at, least int) int {
 		}
 		return at
 	}
-	for d := range len(lines) {
+	for d := range min(len(lines), maxShift) {
 		if fits(at - d) {
 			return at - d
 		}

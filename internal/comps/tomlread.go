@@ -352,6 +352,8 @@ func (p *tomlParser) layout(k toml.Key, table map[string]any) error {
 			}
 			ok = ok && re.FindString(s) == s
 			*place = &s
+		case "crlf":
+			l.CRLF, ok = value.(bool)
 		case "final_newline":
 			var b bool
 			b, ok = value.(bool)

@@ -184,6 +184,9 @@ func (w *tomlWriter) layout(l *Layout) {
 	if l.Doctype != nil {
 		add("doctype", quote(*l.Doctype))
 	}
+	if l.CRLF {
+		add("crlf", "true")
+	}
 	if l.NoFinalNewline {
 		add("final_newline", "false")
 	}

@@ -1,6 +1,7 @@
 package comps
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strconv"
@@ -31,6 +32,9 @@ func (d *Document) canonical() ([]byte, error) {
 	w.out = append(w.out, "</comps>\n"...)
 	if d.Layout.NoFinalNewline {
 		w.out = w.out[:len(w.out)-1]
+	}
+	if d.Layout.CRLF {
+		w.out = bytes.ReplaceAll(w.out, []byte("\n"), []byte("\r\n"))
 	}
 	return w.out, w.err
 }

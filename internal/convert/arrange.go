@@ -14,13 +14,13 @@ import (
 type arranger struct {
 	index  *index
 	layout *pkgtoml.Layout
-	pos    map[pkgtoml.Entry]spot
 	nodes  []node
 	placed map[pkgtoml.Entry]bool
-	last   map[string]int // of a list in a section: the last entry that was placed
-	scope  *section       // nil within a section that is gone
-	listed bool           // entries of the scope are named
-	open   []int          // blocks
+	whole  map[*section]bool // all entries are placed
+	last   map[string]int    // of a list in a section: the last entry that was placed
+	scope  *section          // nil within a section that is gone
+	listed bool              // entries of the scope are named
+	open   []int             // blocks
 	blocks int
 }
 
@@ -29,14 +29,7 @@ const opGone op = 200
 
 // arranged gives the nodes of a document with a layout.
 func (w *writer) arranged(layout *pkgtoml.Layout) []node {
-	a := &arranger{index: w.index, layout: layout, pos: map[pkgtoml.Entry]spot{}, placed: map[pkgtoml.Entry]bool{}, last: map[string]int{}}
-	for _, s := range a.index.sections {
-		for i, list := range s.lists {
-			for n, e := range list.items {
-				a.pos[e] = spot{s, i, n}
-			}
-		}
-	}
+	a := &arranger{index: w.index, layout: layout, placed: map[pkgtoml.Entry]bool{}, whole: map[*section]bool{}, last: map[string]int{}}
 	a.scope = a.index.sections[0]
 	order := layout.Order
 	for order != "" {
@@ -195,9 +188,7 @@ func (a *arranger) endScope() {
 		at--
 	}
 	more := usualNodes(s)
-	for _, n := range more {
-		a.placed[n.entry] = true
-	}
+	a.whole[s] = true
 	tail := slices.Clone(a.nodes[at:])
 	a.nodes = append(append(a.nodes[:at], more...), tail...)
 }
@@ -222,14 +213,14 @@ func (a *arranger) entries(s *section, t, tmpl string) {
 	if known == nil {
 		known = to
 	}
-	where := a.pos[known]
+	where := a.index.spots[known]
 	items := s.lists[where.list].items
 	begin, end := where.n, where.n
 	if from == nil {
 		begin = min(a.after(s, where.list), where.n)
 	}
 	if to != nil {
-		end = max(a.pos[to].n, begin)
+		end = max(a.index.spots[to].n, begin)
 	}
 	var run []pkgtoml.Entry
 	for n := begin; n <= end; n++ {
@@ -264,7 +255,7 @@ func cutRun(t string) (first, last, mark string) {
 
 // find gives the entry of a token, which may lack the prefix that another has.
 func (a *arranger) find(s *section, t, other string) pkgtoml.Entry {
-	find := a.index.find[s]
+	find := a.index.names(s)
 	if n := prefixLen(other); n > 0 {
 		if e, ok := find[other[:n]+t]; ok {
 			return e

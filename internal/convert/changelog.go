@@ -31,16 +31,16 @@ func (l *lifter) changelogSection(s *spec.Section) {
 	if body == autoChangelog {
 		c.Auto = true
 	} else if body != "" {
-		c.Entries = parseChanges(body)
+		c.Entries, l.gaps = parseChanges(body)
 		common(c)
 	}
 	l.section(s, "changelog", nil, c, body)
 	l.items(end, s.End, func(i int) { l.between(c, i) })
 }
 
-// parseChanges splits a changelog at the lines that begin with a star.
-func parseChanges(body string) []*pkgtoml.Change {
-	var out []*pkgtoml.Change
+// parseChanges splits a changelog at the lines that begin with a star, and
+// counts the blank lines behind each entry.
+func parseChanges(body string) (out []*pkgtoml.Change, gaps []int) {
 	for start := 0; start < len(body); {
 		end := start
 		for {
@@ -50,14 +50,16 @@ func parseChanges(body string) []*pkgtoml.Change {
 				break
 			}
 			end += n + 1
-			if end == len(body) || body[end] == '*' {
+			if end == len(body) || body[end] == '*' || strings.HasPrefix(body[end:], strings.TrimSpace(autoChangelog)) {
 				break
 			}
 		}
-		out = append(out, parseChange(strings.TrimRight(body[start:end], "\n")))
+		text := strings.TrimRight(body[start:end], "\n")
+		out = append(out, parseChange(text))
+		gaps = append(gaps, end-start-len(text)-1)
 		start = end
 	}
-	return out
+	return out, gaps
 }
 
 func parseChange(text string) *pkgtoml.Change {
@@ -70,9 +72,6 @@ func parseChange(text string) *pkgtoml.Change {
 	}
 	c.Date = date
 	c.Author, c.Separator, c.EVR = cutEVR(who)
-	if changeText(c, c.Separator) != text {
-		return &pkgtoml.Change{Raw: text + "\n"}
-	}
 	return c
 }
 
@@ -80,8 +79,8 @@ func parseChange(text string) *pkgtoml.Change {
 // written as it should be, else as it is written.
 func cutDate(s string) (date, rest string, ok bool) {
 	if len(s) > len(dateForm) && s[len(dateForm)] == ' ' {
-		if t, err := time.Parse(dateForm, s[:len(dateForm)]); err == nil && t.Format(dateForm) == s[:len(dateForm)] {
-			return t.Format(time.DateOnly), s[len(dateForm)+1:], true
+		if iso := isoDate(s[:len(dateForm)]); iso != "" {
+			return iso, s[len(dateForm)+1:], true
 		}
 	}
 	at := 0
@@ -100,6 +99,44 @@ func cutDate(s string) (date, rest string, ok bool) {
 		}
 	}
 	return "", "", false
+}
+
+const (
+	weekdays = "SunMonTueWedThuFriSat"
+	months   = "JanFebMarAprMayJunJulAugSepOctNovDec"
+)
+
+// isoDate turns "Mon Jan 02 2006" into "2006-01-02", or gives "" when it is
+// not a date that is written so.
+func isoDate(s string) string {
+	month := strings.Index(months, s[4:7])
+	day, dayErr := strconv.ParseUint(s[8:10], 10, 8)
+	year, yearErr := strconv.ParseUint(s[11:15], 10, 16)
+	if month < 0 || month%3 != 0 || dayErr != nil || yearErr != nil || s[3] != ' ' || s[7] != ' ' || s[10] != ' ' {
+		return ""
+	}
+	t := time.Date(int(year), time.Month(month/3+1), int(day), 0, 0, 0, 0, time.UTC)
+	if n := int(t.Weekday()); t.Day() != int(day) || s[:3] != weekdays[3*n:3*n+3] {
+		return ""
+	}
+	m := month/3 + 1
+	return s[11:15] + "-" + string([]byte{byte('0' + m/10), byte('0' + m%10)}) + "-" + s[8:10]
+}
+
+// specDate is the inverse of isoDate. What is no such date stays as it is.
+func specDate(s string) string {
+	if len(s) != len(time.DateOnly) || s[4] != '-' || s[7] != '-' {
+		return s
+	}
+	year, yearErr := strconv.ParseUint(s[:4], 10, 16)
+	month, monthErr := strconv.ParseUint(s[5:7], 10, 8)
+	day, dayErr := strconv.ParseUint(s[8:], 10, 8)
+	t := time.Date(int(year), time.Month(month), int(day), 0, 0, 0, 0, time.UTC)
+	if yearErr != nil || monthErr != nil || dayErr != nil || t.Day() != int(day) || t.Month() != time.Month(month) {
+		return s
+	}
+	n := int(t.Weekday())
+	return weekdays[3*n:3*n+3] + " " + months[3*month-3:3*month] + " " + s[8:] + " " + s[:4]
 }
 
 func isNumber(s string) bool {
@@ -161,18 +198,14 @@ func changeText(c *pkgtoml.Change, sep string) string {
 	if c.Separator != "" {
 		sep = c.Separator
 	}
-	date := c.Date
-	if t, err := time.Parse(time.DateOnly, date); err == nil {
-		date = t.Format(dateForm)
+	if c.EVR == "" {
+		sep = ""
 	}
-	head := "* " + date + " " + c.Author
-	if c.EVR != "" {
-		head += sep + c.EVR
+	line := ""
+	if c.Text != "" {
+		line = "\n"
 	}
-	if c.Text == "" {
-		return head
-	}
-	return head + "\n" + strings.TrimSuffix(c.Text, "\n")
+	return "* " + specDate(c.Date) + " " + c.Author + sep + c.EVR + line + strings.TrimSuffix(c.Text, "\n")
 }
 
 // changelogText writes all entries.
@@ -183,6 +216,9 @@ func (w *writer) changelogText(c *pkgtoml.Changelog, gaps gapRule) string {
 	sep := c.Separator
 	if sep == "" {
 		sep = dash
+	}
+	if len(gaps.others) > 0 {
+		w.index.names(w.index.byEntry[c])
 	}
 	var b strings.Builder
 	for i, e := range c.Entries {
@@ -229,27 +265,16 @@ func parseGaps(s string) gapRule {
 	return g
 }
 
-// findGaps is the inverse of parseGaps for the body of a changelog.
-func findGaps(body string, c *pkgtoml.Changelog, tokens map[pkgtoml.Entry]string) string {
-	if len(c.Entries) < 2 || c.Auto {
+// findGaps is the inverse of parseGaps for the blank lines behind the entries
+// of a changelog.
+func (x *index) findGaps(sizes []int, s *section, c *pkgtoml.Changelog) string {
+	if len(sizes) < 2 {
 		return ""
 	}
+	sizes = sizes[:len(sizes)-1]
 	counts := map[int]int{}
-	sizes := make([]int, 0, len(c.Entries))
-	sep := c.Separator
-	if sep == "" {
-		sep = dash
-	}
-	at := 0
-	for i, e := range c.Entries[:len(c.Entries)-1] {
-		at += len(changeText(e, sep)) + 1
-		n := 0
-		for at < len(body) && body[at] == '\n' {
-			n++
-			at++
-		}
-		sizes = append(sizes, n)
-		counts[sizes[i]]++
+	for _, n := range sizes {
+		counts[n]++
 	}
 	usual := 1
 	for n, k := range counts {
@@ -263,7 +288,8 @@ func findGaps(body string, c *pkgtoml.Changelog, tokens map[pkgtoml.Entry]string
 	}
 	for i, n := range sizes {
 		if n != usual {
-			words = append(words, strings.TrimPrefix(tokens[c.Entries[i]], "c:")+"="+strconv.Itoa(n))
+			x.names(s)
+			words = append(words, strings.TrimPrefix(x.tokens[c.Entries[i]], "c:")+"="+strconv.Itoa(n))
 		}
 	}
 	return strings.Join(words, " ")

@@ -18,12 +18,13 @@ const (
 
 // blocks holds the pairs of %if and %endif of a spec.
 type blocks struct {
-	file  *spec.File
-	of    []int // line → block, -1 when it is none
-	list  []block
-	path  [][]branch // line → the typed blocks around it, outermost first; shared
-	owner []int      // line → section
-	items []bool     // section → its lines are entries
+	file   *spec.File
+	of     []int // line → block, -1 when it is none
+	list   []block
+	path   [][]branch      // line → the typed blocks around it, outermost first; shared
+	owner  []int           // line → section
+	items  []bool          // section → its lines are entries
+	makers map[string]bool // macros of this spec that produce sections
 }
 
 type block struct {
@@ -37,7 +38,7 @@ type branch struct{ block, n int }
 // matchBlocks pairs the conditionals and tells which of them follow the
 // sections, so that they can become conditions.
 func matchBlocks(f *spec.File) *blocks {
-	b := &blocks{file: f, of: make([]int, len(f.Lines)), owner: make([]int, len(f.Lines))}
+	b := &blocks{file: f, of: make([]int, len(f.Lines)), owner: make([]int, len(f.Lines)), makers: map[string]bool{}}
 	b.items = make([]bool, len(f.Sections))
 	for s := range f.Sections {
 		b.items[s] = spec.IsItems(f.Sections[s].Name) && understood(f, s)
@@ -48,6 +49,7 @@ func matchBlocks(f *spec.File) *blocks {
 			b.owner[i] = s
 		}
 	}
+	b.findMakers()
 	b.pair()
 	for n := range b.list {
 		b.textOnly(n)
@@ -130,7 +132,7 @@ func (b *blocks) textOnly(n int) {
 		return
 	}
 	for i := first; i <= last; i++ {
-		if l := &b.file.Lines[i]; l.Kind == spec.Text && !hoistable(l, s.Name) {
+		if l := &b.file.Lines[i]; l.Kind == spec.Text && !b.hoistable(l, s.Name) {
 			bl.fate = fateText
 			return
 		}
@@ -138,10 +140,10 @@ func (b *blocks) textOnly(n int) {
 }
 
 // hoistable tells whether a line at the end of a text may stand for itself.
-func hoistable(l *spec.Line, section string) bool {
+func (b *blocks) hoistable(l *spec.Line, section string) bool {
 	switch l.Kind {
 	case spec.Text:
-		return isSectionMacro(l.Text) || section == "description" && isMacroLine(l.Text)
+		return b.makesSections(l.Text) || section == "description" && isMacroLine(l.Text) || strings.HasPrefix(l.Text, "%dnl ")
 	case spec.Header:
 		return false
 	}
@@ -150,27 +152,52 @@ func hoistable(l *spec.Line, section string) bool {
 
 // isMacroLine tells a definition from text.
 func isMacroLine(text string) bool {
-	return strings.HasPrefix(text, "%global ") || strings.HasPrefix(text, "%define ") || strings.HasPrefix(text, "%undefine ") ||
-		strings.HasPrefix(text, "%bcond") || strings.HasPrefix(text, "%include ")
+	t := strings.TrimLeft(text, " \t")
+	for _, word := range []string{"%global", "%define", "%undefine", "%bcond", "%bcond_with", "%bcond_without", "%include", "%dnl"} {
+		if len(t) > len(word) && strings.HasPrefix(t, word) && (t[len(word)] == ' ' || t[len(word)] == '\t') {
+			return true
+		}
+	}
+	return false
 }
 
-// sectionMacros produce whole sections, so that they stand between sections
-// and not in one.
+// sectionMacros are the macros of distributions that produce whole sections,
+// so that they stand between sections and not in one.
 var sectionMacros = map[string]bool{
 	"gopkg": true, "gopkgfiles": true, "godevelpkg": true, "goaltpkg": true, "godevelfiles": true, "goaltfiles": true,
 	"fontpkg": true, "fontmetapkg": true, "fontfiles": true, "ldconfig_scriptlets": true, "ldconfig_post": true, "ldconfig_postun": true,
 	"pyproject_extras_subpkg": true, "python_extras_subpkg": true,
-	"ghc_lib_subpackage": true, "ghc_lib_package": true, "ghc_devel_package": true, "ghc_lib_build": false,
-	"mingw_debug_package": true, "mingw_debug_install_post": false, "javadoc_package": true,
-	"openblas_post": false,
+	"ghc_lib_subpackage": true, "ghc_lib_package": true, "ghc_devel_package": true,
+	"mingw_debug_package": true, "javadoc_package": true,
 }
 
-func isSectionMacro(text string) bool {
+// makesSections tells whether a line calls a macro that produces sections: one
+// of the table, or one that the spec itself defines so.
+func (b *blocks) makesSections(text string) bool {
 	if !strings.HasPrefix(text, "%") {
 		return false
 	}
-	t := strings.TrimLeft(text[1:], "{?")
-	return sectionMacros[ident(t)]
+	name := ident(strings.TrimLeft(text[1:], "{?"))
+	return sectionMacros[name] || b.makers[name]
+}
+
+// findMakers notes the macros that the spec defines and whose body has the
+// header of a section.
+func (b *blocks) findMakers() {
+	for i := range b.file.Lines {
+		l := &b.file.Lines[i]
+		if l.Kind != spec.Text || strings.Count(l.Text, "\n") < 2 || !isMacroLine(l.Text) {
+			continue
+		}
+		for _, header := range []string{"\n%package", "\n%description", "\n%files"} {
+			if strings.Contains(l.Text, header) {
+				_, rest, _ := strings.Cut(strings.TrimLeft(l.Text, " \t"), " ")
+				if name := ident(strings.TrimLeft(rest, " \t")); name != "" {
+					b.makers[name] = true
+				}
+			}
+		}
+	}
 }
 
 // hoistStart gives the first line at the end of a text section that may be
@@ -181,7 +208,7 @@ func (b *blocks) hoistStart(section int) int {
 	at := s.End
 	for at > s.Body {
 		l := &b.file.Lines[at-1]
-		if !hoistable(l, s.Name) || b.of[at-1] >= 0 && b.list[b.of[at-1]].fate != fateTyped {
+		if !b.hoistable(l, s.Name) || b.of[at-1] >= 0 && b.list[b.of[at-1]].fate != fateTyped {
 			break
 		}
 		at--
@@ -244,7 +271,7 @@ func (b *blocks) crossing() bool {
 func (b *blocks) passes(i int) bool {
 	l := &b.file.Lines[i]
 	if l.Kind == spec.Text {
-		return isMacroLine(l.Text) || isSectionMacro(l.Text)
+		return isMacroLine(l.Text) || b.makesSections(l.Text)
 	}
 	return b.of[i] < 0 || b.list[b.of[i]].fate == fateTyped
 }

@@ -26,6 +26,21 @@ type Options struct {
 // FromSpec makes the document of a spec. name is what errors call the spec.
 // The error is about the spec: an %if that is never closed.
 func FromSpec(name string, b []byte, o Options) (*pkgtoml.Document, error) {
+	l, err := document(name, b)
+	if err != nil {
+		return nil, err
+	}
+	if back := toSpec(l.doc, l.index, len(b)); !bytes.Equal(back, b) {
+		return nil, notSame(name, b, back)
+	}
+	if o.NoLayout {
+		l.doc.Layout = nil
+	}
+	return l.doc, nil
+}
+
+// document makes the document of a spec, without proof.
+func document(name string, b []byte) (*lifter, error) {
 	text, layout := normalise(b)
 	file := spec.Parse([]byte(text))
 	var fault *spec.Fault
@@ -35,24 +50,25 @@ func FromSpec(name string, b []byte, o Options) (*pkgtoml.Document, error) {
 	l := lift(file)
 	l.doc.Layout = layout
 	l.encodeLayout()
-	back, err := ToSpec(l.doc, o)
-	if err != nil || !bytes.Equal(back, b) {
-		return nil, notSame(name, b, back)
-	}
-	if o.NoLayout {
-		l.doc.Layout = nil
-	}
-	return l.doc, nil
+	return l, nil
 }
 
 // ToSpec writes the spec of a document.
 func ToSpec(d *pkgtoml.Document, o Options) ([]byte, error) {
-	layout := d.Layout
-	if o.NoLayout && layout == nil {
-		layout = &pkgtoml.Layout{}
+	if o.NoLayout {
+		plain := *d
+		plain.Layout = nil
+		d = &plain
 	}
+	return toSpec(d, indexDocument(d), 0), nil
+}
+
+// toSpec writes a spec of about size bytes.
+func toSpec(d *pkgtoml.Document, x *index, size int) []byte {
+	layout := d.Layout
 	var nodes []node
-	w := &writer{doc: d, index: indexDocument(d)}
+	w := &writer{doc: d, index: x}
+	w.out.Grow(size)
 	if layout == nil {
 		nodes = w.canonical()
 		layout = &pkgtoml.Layout{}
@@ -60,7 +76,8 @@ func ToSpec(d *pkgtoml.Document, o Options) ([]byte, error) {
 		nodes = w.arranged(layout)
 	}
 	w.layout = layout
-	return denormalise(w.write(nodes), layout), nil
+	w.gone = gonePatches(d, layout)
+	return denormalise(w.write(nodes), layout)
 }
 
 // notSame names the first line in which a spec and what came back differ.

@@ -15,7 +15,7 @@ func insert(nodes []node, a *arranger) []node {
 		}
 	}
 	for _, s := range a.index.sections {
-		if s.kind == "changelog" {
+		if s.kind == "changelog" || a.whole[s] {
 			continue
 		}
 		for i, l := range s.lists {
@@ -35,32 +35,84 @@ func insert(nodes []node, a *arranger) []node {
 func insertEntry(nodes []node, a *arranger, s *section, list, n int) []node {
 	items := s.lists[list].items
 	fresh := node{op: opLine, entry: items[n]}
+	path := outerPath(items[n])
 	for m := n - 1; m >= 0; m-- {
-		if at := lineOf(nodes, items[m]); at >= 0 {
+		if at := lineOf(nodes, items[m]); at >= 0 && siblings(items[m], items[n]) {
 			fresh.tmpl = nodes[at].tmpl
-			return slices.Insert(nodes, outOf(nodes, at+1, outerPath(items[n])), fresh)
+			return slices.Insert(nodes, outOf(nodes, at+1, path), fresh)
 		}
 	}
 	for m := n + 1; m < len(items); m++ {
-		if at := lineOf(nodes, items[m]); at >= 0 {
+		if at := lineOf(nodes, items[m]); at >= 0 && siblings(items[m], items[n]) {
 			fresh.tmpl = nodes[at].tmpl
-			return slices.Insert(nodes, before(nodes, at, outerPath(items[n])), fresh)
+			return slices.Insert(nodes, before(nodes, at, path), fresh)
 		}
 	}
-	at := 0
-	for i := range nodes {
-		if nodes[i].op == opSection && nodes[i].sect == s {
+	return slices.Insert(nodes, outOf(nodes, a.placeFor(nodes, s, list, items[n]), path), fresh)
+}
+
+// siblings tells whether two entries of a list stand together: macros do when
+// they stand behind the same.
+func siblings(x, y pkgtoml.Entry) bool {
+	m, ok := x.(*pkgtoml.Macro)
+	o, both := y.(*pkgtoml.Macro)
+	return !ok || !both || m.At == o.At
+}
+
+// placeFor gives the place of the first entry of a list in a section: behind
+// what a macro is said to stand behind, else behind the lists before its own.
+func (a *arranger) placeFor(nodes []node, s *section, list int, e pkgtoml.Entry) int {
+	start, end := span(nodes, s)
+	m, isMacro := e.(*pkgtoml.Macro)
+	if isMacro && m.At != "" {
+		if behind := a.index.byToken["%"+m.At]; behind != nil {
+			return endOf(nodes, behind)
+		}
+	}
+	at := start
+	for i := start; i < end; i++ {
+		if nodes[i].op != opLine {
+			continue
+		}
+		where := a.spot(nodes[i].entry)
+		name := ""
+		if where.sect == s {
+			name = s.lists[where.list].name
+		}
+		switch {
+		case isMacro && m.At == name, isMacro && m.At == "sources" && name == "s", isMacro && m.At == "patches" && name == "p":
+			at = i + 1
+		case !isMacro && where.sect == s && where.list < list && name != "m":
 			at = i + 1
 		}
 	}
-	for i := 0; i < list; i++ {
-		for _, e := range s.lists[i].items {
-			if j := lineOf(nodes, e); j >= at {
-				at = j + 1
-			}
-		}
+	if at == start && !isMacro { // nothing but macros so far
+		at = contentEnd(nodes, start)
 	}
-	return slices.Insert(nodes, outOf(nodes, at, outerPath(items[n])), fresh)
+	return at
+}
+
+// spot is where an entry stands in the document.
+func (a *arranger) spot(e pkgtoml.Entry) spot {
+	if at, ok := a.index.spots[e]; ok {
+		return at
+	}
+	for _, s := range a.index.sections {
+		a.index.names(s)
+	}
+	return a.index.spots[e]
+}
+
+// span gives the nodes between the header of a section and the next one.
+func span(nodes []node, s *section) (start, end int) {
+	if s.entry != nil {
+		start = 1 + slices.IndexFunc(nodes, func(n node) bool { return n.op == opSection && n.sect == s })
+	}
+	end = start
+	for end < len(nodes) && nodes[end].op != opSection {
+		end++
+	}
+	return start, end
 }
 
 func lineOf(nodes []node, e pkgtoml.Entry) int {
@@ -153,9 +205,7 @@ func insertSection(nodes []node, a *arranger, s *section) []node {
 	fresh = append(fresh, node{op: opSection, sect: s})
 	if s.kind != "changelog" {
 		fresh = append(fresh, usualNodes(s)...)
-		for _, n := range usualNodes(s) {
-			a.placed[n.entry] = true
-		}
+		a.whole[s] = true
 	}
 	a.placed[s.entry] = true
 	return slices.Insert(nodes, place, fresh...)

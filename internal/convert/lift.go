@@ -14,13 +14,14 @@ type lifter struct {
 	file    *spec.File
 	blocks  *blocks
 	doc     *pkgtoml.Document
+	index   *index
+	gaps    []int // blank lines behind the entries of the changelog
 	nodes   []node
 	pending []int // comments that may belong to what comes next
 	pkgs    map[string][]*pkgtoml.Package
 	lastTag string
 	seen    map[string]bool                  // lists of the preamble that have begun
 	behind  map[*pkgtoml.Macro]pkgtoml.Entry // the section that a macro stands behind
-	lists   map[*spec.Section]*pkgtoml.SourceList
 }
 
 func lift(f *spec.File) *lifter {
@@ -46,9 +47,9 @@ func lift(f *spec.File) *lifter {
 		}
 	}
 	l.flush()
-	x := indexDocument(l.doc)
+	l.index = indexDocument(l.doc)
 	for m, e := range l.behind {
-		m.At = x.byEntry[e].token[1:]
+		m.At = l.index.byEntry[e].token[1:]
 	}
 	return l
 }
@@ -293,7 +294,7 @@ func (l *lifter) outside(s *spec.Section, i int) bool {
 	if len(line) < len(head) || !slices.Equal(head, line[:len(head)]) {
 		return true
 	}
-	return isSectionMacro(l.file.Lines[i].Text)
+	return l.blocks.makesSections(l.file.Lines[i].Text)
 }
 
 func (l *lifter) filesSection(s *spec.Section) {

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/weld-linux/weld-bridge/internal/pkgtoml"
@@ -40,6 +41,7 @@ type section struct {
 	pkg   *pkgtoml.Package // nil in the preamble and the changelog
 	entry pkgtoml.Entry    // who holds condition and comment; nil in the preamble
 	lists []entryList
+	names map[string]pkgtoml.Entry // see index.names
 }
 
 type entryList struct {
@@ -47,19 +49,27 @@ type entryList struct {
 	items []pkgtoml.Entry
 }
 
-// index gives names to everything in a document.
+// spot is where an entry stands in the document.
+type spot struct {
+	sect *section
+	list int
+	n    int
+}
+
+// index gives names to everything in a document: to sections at once, to the
+// entries of a section when they are asked for.
 type index struct {
 	sections []*section // in canonical order; the preamble first
 	byToken  map[string]*section
 	byEntry  map[pkgtoml.Entry]*section // by the section's own entry
 	tokens   map[pkgtoml.Entry]string   // of entries, within their section
-	find     map[*section]map[string]pkgtoml.Entry
+	spots    map[pkgtoml.Entry]spot
 }
 
 func indexDocument(d *pkgtoml.Document) *index {
 	x := &index{
 		byToken: map[string]*section{}, byEntry: map[pkgtoml.Entry]*section{},
-		tokens: map[pkgtoml.Entry]string{}, find: map[*section]map[string]pkgtoml.Entry{},
+		tokens: map[pkgtoml.Entry]string{}, spots: map[pkgtoml.Entry]spot{},
 	}
 	x.preamble(d)
 	for _, l := range d.Lists {
@@ -172,27 +182,38 @@ func (x *index) add(s *section) {
 	if s.entry != nil {
 		x.byEntry[s.entry] = s
 	}
-	find := map[string]pkgtoml.Entry{}
+}
+
+// names gives the entries of a section by their tokens. A token that is taken
+// gets #2, #3, ….
+func (x *index) names(s *section) map[string]pkgtoml.Entry {
+	if s.names != nil {
+		return s.names
+	}
+	s.names = map[string]pkgtoml.Entry{}
 	count := map[string]int{}
-	for _, l := range s.lists {
-		for _, e := range l.items {
+	for i, l := range s.lists {
+		for n, e := range l.items {
 			t := entryKey(l.name, e)
 			if count[t]++; count[t] > 1 {
-				t = fmt.Sprintf("%s#%d", t, count[t])
+				t += "#" + strconv.Itoa(count[t])
 			}
-			find[t] = e
+			s.names[t] = e
 			x.tokens[e] = t
+			x.spots[e] = spot{s, i, n}
 		}
+	}
+	for _, l := range s.lists {
 		for _, e := range l.items {
 			if d, ok := e.(*pkgtoml.Dep); ok && len(d.Deps) > 1 {
 				t := lastKey(l.name, d)
-				if _, taken := find[t]; !taken {
-					find[t] = e
+				if _, taken := s.names[t]; !taken {
+					s.names[t] = e
 				}
 			}
 		}
 	}
-	x.find[s] = find
+	return s.names
 }
 
 // lastKey names a line of several dependencies by the last one, so that it is

@@ -1,7 +1,7 @@
 package convert
 
 import (
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,7 +13,6 @@ type outline struct {
 	l      *lifter
 	index  *index
 	layout *pkgtoml.Layout
-	place  map[pkgtoml.Entry]spot
 	styles map[string]int
 	out    strings.Builder
 	line   strings.Builder
@@ -21,34 +20,25 @@ type outline struct {
 	glue   bool // the next token follows an opening bracket
 }
 
-// spot is where an entry stands in the document.
-type spot struct {
-	sect *section
-	list int
-	n    int
-}
-
 // lineWidth is where lines of tokens are broken.
 const lineWidth = 100
 
 func (l *lifter) encodeLayout() {
-	o := &outline{l: l, index: indexDocument(l.doc), layout: l.doc.Layout, place: map[pkgtoml.Entry]spot{}, styles: map[string]int{}}
-	for _, s := range o.index.sections {
-		for i, list := range s.lists {
-			for n, e := range list.items {
-				o.place[e] = spot{s, i, n}
-			}
-		}
-	}
+	o := &outline{l: l, index: l.index, layout: l.doc.Layout, styles: map[string]int{}}
 	o.hollow()
-	o.layout.Tag = o.tagTemplate()
-	o.spell()
+	o.spell(o.tagTemplate())
 	o.scope = o.index.sections[0]
+	o.index.names(o.scope)
 	for i := 0; i < len(l.nodes); {
 		i = o.node(i)
 	}
 	o.endLine()
 	o.layout.Order = o.out.String()
+	var unpatched []string
+	for _, n := range patchesApplied(l.doc) {
+		unpatched = append(unpatched, strconv.Itoa(n))
+	}
+	o.layout.Unpatched = strings.Join(unpatched, " ")
 }
 
 // hollow makes conditionals that hold no entry lines of their own: nothing in
@@ -77,101 +67,114 @@ func (o *outline) hollow() {
 	}
 }
 
-// tagTemplate finds the template that spells the most tags.
-func (o *outline) tagTemplate() string {
-	count := map[string]int{}
-	total := 0
-	var seen []string
+// align is a rule for what stands between a tag and its value: blanks or tabs
+// up to a column, and at least one.
+type align struct {
+	column int
+	tabs   bool
+}
+
+// usualAlign is the rule of a layout that does not say another.
+var usualAlign = align{column: 16}
+
+func (a align) template() string {
+	switch {
+	case a.tabs:
+		return "{tag:" + strconv.Itoa(a.column) + "t}{value}"
+	case a.column <= 1:
+		return "{tag} {value}"
+	}
+	return "{tag:" + strconv.Itoa(a.column) + "}{value}"
+}
+
+// explains tells whether the rule gives sep behind a tag of that width.
+func (a align) explains(width int, sep string) bool {
+	if a.tabs {
+		n := max(1, (a.column-width/8*8+7)/8)
+		return len(sep) == n && strings.Trim(sep, "\t") == ""
+	}
+	return len(sep) == max(1, a.column-width) && strings.Trim(sep, " ") == ""
+}
+
+// separation gives the width of a tag and what stands behind it, for the lines
+// that have nothing else to them.
+func separation(n *node) (width int, sep string, ok bool) {
+	if n.op != opLine || !strings.HasPrefix(n.tmpl, "{tag}") {
+		return 0, "", false
+	}
+	sep, ok = strings.CutSuffix(n.tmpl[len("{tag}"):], "{value}")
+	return len(tagText(n.entry)), sep, ok && sep != ""
+}
+
+// exactAlign is the narrowest rule that explains one line.
+func exactAlign(width int, sep string) (align, bool) {
+	switch {
+	case sep == " ":
+		return align{}, true
+	case strings.Trim(sep, " ") == "":
+		return align{column: width + len(sep)}, true
+	case strings.Trim(sep, "\t") == "":
+		return align{column: width/8*8 + 8*len(sep), tabs: true}, true
+	}
+	return align{}, false
+}
+
+// tagTemplate finds the rule that explains the most tags.
+func (o *outline) tagTemplate() align {
+	count := map[align]int{}
+	var rules []align
 	for i := range o.l.nodes {
-		n := &o.l.nodes[i]
-		if n.op != opLine || !strings.HasPrefix(n.tmpl, "{tag}") || len(n.entry.Common().When) > 0 && n.tmpl[0] == '%' {
-			continue
-		}
-		total++
-		for _, t := range tagTemplates(n) {
-			if count[t]++; count[t] == 1 {
-				seen = append(seen, t)
+		if width, sep, ok := separation(&o.l.nodes[i]); ok {
+			if a, ok := exactAlign(width, sep); ok {
+				if count[a]++; count[a] == 1 {
+					rules = append(rules, a)
+				}
 			}
 		}
 	}
-	sort.Strings(seen)
-	best := ""
-	for _, t := range seen {
-		if best == "" || count[t] > count[best] {
-			best = t
-		}
+	slices.SortStableFunc(rules, func(a, b align) int { return count[b] - count[a] })
+	if len(rules) > 8 {
+		rules = rules[:8]
 	}
-	if best == "{tag:16}{value}" {
-		return ""
+	best, most := usualAlign, 0
+	for _, a := range rules {
+		n := 0
+		for i := range o.l.nodes {
+			if width, sep, ok := separation(&o.l.nodes[i]); ok && a.explains(width, sep) {
+				n++
+			}
+		}
+		if n > most {
+			best, most = a, n
+		}
 	}
 	return best
 }
 
-// tagTemplates gives the rules that explain how a tag is aligned.
-func tagTemplates(n *node) []string {
-	sep, ok := strings.CutSuffix(strings.TrimPrefix(n.tmpl, "{tag}"), "{value}")
-	width := len(tagText(n.entry))
-	switch {
-	case !ok || sep == "":
-		return nil
-	case strings.Trim(sep, " ") == "":
-		out := []string{"{tag:" + strconv.Itoa(width+len(sep)) + "}{value}"}
-		if len(sep) == 1 {
-			out = append(out, "{tag} {value}")
-			for _, column := range []int{15, 16, 17, 18, 19, 20, 24} {
-				if width+1 > column {
-					out = append(out, "{tag:"+strconv.Itoa(column)+"}{value}")
-				}
-			}
-		}
-		return out
-	case strings.Trim(sep, "\t") == "":
-		end := width/8*8 + 8*len(sep)
-		out := []string{"{tag:" + strconv.Itoa(end) + "t}{value}"}
-		if len(sep) == 1 {
-			for column := 8; column < end; column += 8 {
-				out = append(out, "{tag:"+strconv.Itoa(column)+"t}{value}")
-			}
-		}
-		return out
+// spell drops the templates that the default says already, and uses the rules
+// for others that serve more than one line.
+func (o *outline) spell(usual align) {
+	if usual != usualAlign {
+		o.layout.Tag = usual.template()
 	}
-	return nil
-}
-
-// spell drops the templates that the default says already and prefers short
-// ones for the others.
-func (o *outline) spell() {
-	w := &writer{doc: o.l.doc, index: o.index, layout: o.layout}
 	for i := range o.l.nodes {
 		n := &o.l.nodes[i]
 		if n.op != opLine {
 			continue
 		}
-		line := strings.TrimSuffix(n.text, "\n")
-		if expand(defaultTemplate(n.entry, w.layout.Tag), n.entry) == line {
-			n.tmpl = ""
+		if width, sep, ok := separation(n); ok {
+			if usual.explains(width, sep) {
+				n.tmpl = ""
+			} else if a, ok := exactAlign(width, sep); ok {
+				n.tmpl = a.template()
+			}
 			continue
 		}
-		for _, t := range shorter(n) {
-			if expand(t, n.entry) == line {
-				n.tmpl = t
-				break
-			}
+		text := expand(defaultTemplate(n.entry, o.layout.Tag), n.entry)
+		if len(text)+1 == len(n.text) && n.text[:len(text)] == text {
+			n.tmpl = ""
 		}
 	}
-}
-
-// shorter gives templates that may say the same as that of a node and serve
-// more than one line.
-func shorter(n *node) []string {
-	if strings.HasPrefix(n.tmpl, "{tag}") {
-		if t := tagTemplates(n); len(t) > 1 {
-			return t[1:2]
-		} else {
-			return t
-		}
-	}
-	return nil
 }
 
 func (o *outline) node(i int) int {
@@ -284,8 +287,7 @@ func (o *outline) section(i int) int {
 	o.token(s.token+o.style(n.tmpl), false)
 	o.endLine()
 	if c, ok := s.entry.(*pkgtoml.Changelog); ok {
-		_, body, _ := strings.Cut(n.text, "\n")
-		o.layout.Gaps = findGaps(body, c, o.index.tokens)
+		o.layout.Gaps = o.index.findGaps(o.l.gaps, s, c)
 	}
 	return o.usual(i)
 }
@@ -300,28 +302,32 @@ func (o *outline) usual(i int) int {
 	if count == 0 || s.kind == "changelog" {
 		return i + 1
 	}
+	nodes := usualNodes(s)
 	end, seen := i+1, 0
-	for j := i + 1; j < len(o.l.nodes) && o.l.nodes[j].op != opSection; j++ {
+	for j := i + 1; j < len(o.l.nodes) && seen < count && o.l.nodes[j].op != opSection; j++ {
 		n := &o.l.nodes[j]
-		if n.op == opLine && (o.place[n.entry].sect != s || n.tmpl != "") {
+		if n.op == opBlank || n.op == opComment || n.op == opVerbatim || n.above {
 			return i + 1
 		}
 		if n.op == opLine {
+			if n.entry != nodes[seen].entry || n.tmpl != "" {
+				return i + 1
+			}
 			seen++
-			end = j + 1
 		}
-		if n.op == opClose && seen == count && end == j {
-			end = j + 1
-		}
+		end = j + 1
+	}
+	for end < len(o.l.nodes) && o.l.nodes[end].op == opClose && o.opened(o.l.nodes[i+1:end], o.l.nodes[end].block) {
+		end++
 	}
 	if seen != count {
 		return i + 1
 	}
+	if !slices.ContainsFunc(o.l.nodes[i+1:end], func(n node) bool { return n.op != opLine }) {
+		return end
+	}
 	var actual strings.Builder
 	for _, n := range o.l.nodes[i+1 : end] {
-		if n.op == opBlank || n.op == opComment || n.op == opVerbatim || n.above {
-			return i + 1
-		}
 		if n.op == opLine {
 			actual.WriteString(commentLines(n.entry.Common().Comment))
 		}
@@ -329,7 +335,6 @@ func (o *outline) usual(i int) int {
 	}
 	w := &writer{doc: o.l.doc, index: o.index, layout: o.layout}
 	when := s.entry.Common().When
-	nodes := usualNodes(s)
 	w.to(when)
 	w.out.Reset()
 	for j := range nodes {
@@ -341,6 +346,11 @@ func (o *outline) usual(i int) int {
 		return i + 1
 	}
 	return end
+}
+
+// opened tells whether a block begins in the nodes.
+func (o *outline) opened(nodes []node, block int) bool {
+	return slices.ContainsFunc(nodes, func(n node) bool { return n.op == opOpen && n.block == block })
 }
 
 // usualNodes are the entries of a section in the order of the document.
@@ -357,6 +367,7 @@ func usualNodes(s *section) []node {
 // entries writes the token of a line, or of a run of lines that follow each
 // other in the document as they do in the spec.
 func (o *outline) entries(i int) int {
+	o.index.names(o.scope)
 	n := &o.l.nodes[i]
 	first := n.entry
 	t := o.name(first)
@@ -367,7 +378,7 @@ func (o *outline) entries(i int) int {
 		if m.op != opLine || m.tmpl != n.tmpl {
 			break
 		}
-		a, b := o.place[last], o.place[m.entry]
+		a, b := o.index.spots[last], o.index.spots[m.entry]
 		if a.sect != b.sect || a.list != b.list || a.n+1 != b.n {
 			break
 		}
@@ -388,7 +399,7 @@ func (o *outline) entries(i int) int {
 // belongs to the preamble and stands in another section.
 func (o *outline) name(e pkgtoml.Entry) string {
 	t := o.index.tokens[e]
-	if o.place[e].sect != o.scope {
+	if o.index.spots[e].sect != o.scope {
 		return "^" + t
 	}
 	return t

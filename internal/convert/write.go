@@ -13,6 +13,7 @@ type writer struct {
 	index  *index
 	layout *pkgtoml.Layout
 	gaps   gapRule
+	gone   []int // patches that %prep must not apply any more
 	out    strings.Builder
 	stack  []frame
 }
@@ -90,7 +91,11 @@ func (w *writer) section(n *node) {
 	w.out.WriteByte('\n')
 	switch e := s.entry.(type) {
 	case *pkgtoml.Script:
-		w.out.WriteString(ended(e.Body))
+		body := e.Body
+		if e.Kind == "prep" {
+			body = w.dropPatches(body)
+		}
+		w.out.WriteString(ended(body))
 	case *pkgtoml.Section:
 		w.out.WriteString(ended(e.Body))
 	case *pkgtoml.Changelog:

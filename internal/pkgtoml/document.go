@@ -190,14 +190,15 @@ type Document struct {
 // Layout says how the spec is written, not what it says. Deleting it changes
 // order, blank lines and spelling only.
 type Layout struct {
-	Order    string   // the outline of the spec
-	Tag      string   // template of a tag's line
-	Styles   []string // templates of the lines that differ, named in Order as ~1, ~2, …
-	Newline  string   // "crlf"
-	Encoding string   // "latin-1"
-	EOF      string   // "bare": the last line has no end
-	BOM      bool
-	Gaps     string // changelog entries that are not followed by one blank line
+	Order     string   // the outline of the spec
+	Tag       string   // template of a tag's line
+	Styles    []string // templates of the lines that differ, named in Order as ~1, ~2, …
+	Newline   string   // "crlf"
+	Encoding  string   // "latin-1"
+	EOF       string   // "bare": the last line has no end
+	BOM       bool
+	Gaps      string // changelog entries that are not followed by one blank line
+	Unpatched string // numbers that %prep applies and that no patch has
 }
 
 // Common gives no condition: entries of a changelog have none.

@@ -585,5 +585,6 @@ func (e *encoder) layout(l *Layout) {
 		e.key("styles", arrayOf(items))
 	}
 	e.opt("gaps", l.Gaps)
+	e.opt("unpatched", l.Unpatched)
 	e.text("order", l.Order)
 }

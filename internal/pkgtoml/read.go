@@ -87,6 +87,7 @@ func (r *reader) macro(path string, v any) *Macro {
 	}
 	switch m.Form {
 	case "":
+		t.done()
 		r.fail(path, `expected one of "global", "define", "undefine", "bcond", "include", "load", "macro" and "raw"`)
 	case Global, Define:
 		m.Value = t.str("value")
@@ -120,10 +121,10 @@ func (r *reader) sourceTable(path string, v any, patch bool) *Source {
 			r.fail(t.at("number"), "expected a whole number from 0, found %v", n)
 		}
 	}
+	t.done()
 	if !t.has("file") {
 		r.fail(path, `needs "file"`)
 	}
-	t.done()
 	return s
 }
 
@@ -140,10 +141,10 @@ func (r *reader) tag(key string) func(string, any) *Tag {
 		} else {
 			x.Value = t.str("value")
 		}
+		t.done()
 		if !t.has("value") {
 			r.fail(path, `needs "value"`)
 		}
-		t.done()
 		return x
 	}
 }
@@ -164,10 +165,10 @@ func (r *reader) dep(kind string) func(string, any) *Dep {
 		if s := t.str(key); s != "" {
 			x.Deps = append([]string{s}, x.Deps...)
 		}
+		t.done()
 		if len(x.Deps) == 0 {
 			r.fail(path, "needs %q", key)
 		}
-		t.done()
 		return x
 	}
 }
@@ -190,7 +191,7 @@ func (r *reader) deps(p *Package, t *table, without string) {
 // tags reads the tags of a package in the order of the document.
 func (r *reader) tags(p *Package, t *table, order []string) {
 	for _, n := range TagNames {
-		if n.Key != "build_system" {
+		if n.Key != "build_system" || p.Name != "" {
 			t.known = append(t.known, n.Key)
 		}
 	}
@@ -205,7 +206,7 @@ func (r *reader) tags(p *Package, t *table, order []string) {
 				k = "name"
 			}
 		}
-		if k == "build_system" || !isTag(k) {
+		if k == "build_system" && p.Name == "" || !isTag(k) {
 			continue
 		}
 		if v, ok := t.m[key]; ok {
@@ -386,10 +387,10 @@ func (r *reader) file(path string, v any) *File {
 			f.Flags = append(f.Flags, flag)
 		}
 	}
+	t.done()
 	if len(f.Paths) == 0 && f.Defattr == "" && f.Macro == "" && f.Raw == "" && !t.has("paths") {
 		r.fail(path, `needs "path"`)
 	}
-	t.done()
 	return f
 }
 
@@ -401,9 +402,6 @@ func (r *reader) subpackage(path string, v any) *Package {
 	}
 	if x, ok := t.take("declared"); ok {
 		p.Undeclared = x == false
-	}
-	if p.Name == "" {
-		r.fail(path, `needs "name" or "full_name"`)
 	}
 	t.meta(&p.Meta, nil)
 	if m, ok := t.take("macro"); ok {
@@ -420,6 +418,9 @@ func (r *reader) subpackage(path string, v any) *Package {
 	p.Triggers = r.triggers(t, p.When)
 	p.Files = r.filesSections(t, p.When)
 	t.done()
+	if p.Name == "" {
+		r.fail(path, `needs "name" or "full_name"`)
+	}
 	return p
 }
 
@@ -462,7 +463,7 @@ func (r *reader) layout(d *Document, t *table) {
 	lt := r.table("layout", v)
 	d.Layout = &Layout{
 		Order: lt.str("order"), Tag: lt.str("tag"), Styles: lt.strings("styles"), Newline: lt.str("newline"),
-		Encoding: lt.str("encoding"), EOF: lt.str("eof"), BOM: lt.boolean("bom"), Gaps: lt.str("gaps"),
+		Encoding: lt.str("encoding"), EOF: lt.str("eof"), BOM: lt.boolean("bom"), Gaps: lt.str("gaps"), Unpatched: lt.str("unpatched"),
 	}
 	lt.done()
 }
