@@ -25,20 +25,8 @@ type stored struct {
 
 // storeSource puts a file under pristineRef: a tar as tree, model and encoder, everything else as it is.
 func (im *Importer) storeSource(ctx context.Context, p *pristineTree, src *source, strip bool) (*stored, error) {
-	old, err := p.recipe(src.sha256)
-	if err != nil {
-		return nil, err
-	}
-	if old != nil && (old.Kind != "tar" || old.Strip == strip) {
-		st := &stored{recipe: old}
-		if old.Kind == "tar" || old.Why != "" {
-			if e, ok, err := p.find(src.sha256, ".tree"); err != nil {
-				return nil, err
-			} else if ok {
-				st.tree = e.hash
-			}
-		}
-		return st, nil
+	if st, err := p.already(src.sha256, strip); err != nil || st != nil {
+		return st, err
 	}
 	f, err := os.Open(src.path)
 	if err != nil {
@@ -64,6 +52,22 @@ func (im *Importer) storeSource(ctx context.Context, p *pristineTree, src *sourc
 	st, err := im.storeTar(ctx, p, f, format, src, strip)
 	if errors.Is(err, tarmodel.ErrUnsupported) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return im.keep(p, f, src, err.Error())
+	}
+	return st, err
+}
+
+// already finds what an earlier import stored of the same file, nil if there is nothing or its tree was cut otherwise.
+func (p *pristineTree) already(sha string, strip bool) (*stored, error) {
+	old, err := p.recipe(sha)
+	if err != nil || old == nil {
+		return nil, err
+	}
+	st := &stored{recipe: old}
+	e, ok, err := p.find(sha, ".tree")
+	if ok {
+		if st.tree = e.hash; old.Strip != strip {
+			return nil, err
+		}
 	}
 	return st, err
 }
@@ -114,11 +118,18 @@ func (im *Importer) storeTar(ctx context.Context, p *pristineTree, f *os.File, f
 	digest := sha256.New()
 	limit := inflateLimit(src.size)
 	counter := &countReader{r: ctxReader{ctx, in}, left: limit}
-	a, err := tarmodel.Split(io.TeeReader(counter, digest), blobSink{w}, tarmodel.Limits{Bytes: limit})
+	tee := io.TeeReader(counter, digest)
+	if format == pristine.None {
+		tee = counter // its digest is that of the file
+	}
+	a, err := tarmodel.Split(tee, blobSink{w}, tarmodel.Limits{Bytes: limit})
 	if err != nil {
 		return nil, err
 	}
-	sum := hex.EncodeToString(digest.Sum(nil))
+	sum := src.sha256
+	if format != pristine.None {
+		sum = hex.EncodeToString(digest.Sum(nil))
+	}
 	tree, err := a.Tree(strip)
 	if err != nil {
 		return nil, err

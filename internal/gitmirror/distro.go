@@ -31,17 +31,17 @@ func (t treeFiles) Read(path string) (data []byte, exec, ok bool, err error) {
 }
 
 // applyPatch returns the tree that a patch makes of root.
-func (r *repo) applyPatch(root Hash, patch []byte, u use) (Hash, *gnupatch.Result, error) {
+func (r *repo) applyPatch(root Hash, patch []byte, u use) (Hash, error) {
 	res, err := gnupatch.Apply(treeFiles{r, root}, patch, gnupatch.Options{
 		Strip: u.strip, Fuzz: u.fuzz, RemoveEmpty: u.empty, Reverse: u.revert, Dir: u.dir,
 	})
 	if err != nil {
-		return root, nil, err
+		return root, err
 	}
 	edits := map[string]entry{}
 	for _, c := range res.Changes {
 		if why := tarmodel.Unsafe(c.Path); why != "" {
-			return root, nil, fmt.Errorf("%q: %s", c.Path, why)
+			return root, fmt.Errorf("%q: %s", c.Path, why)
 		}
 		if c.Removed {
 			edits[c.Path] = entry{}
@@ -49,7 +49,7 @@ func (r *repo) applyPatch(root Hash, patch []byte, u use) (Hash, *gnupatch.Resul
 		}
 		h, err := r.add(gitpack.Blob, c.Data)
 		if err != nil {
-			return root, nil, err
+			return root, err
 		}
 		mode := uint32(modeRegular)
 		if c.Exec {
@@ -61,7 +61,7 @@ func (r *repo) applyPatch(root Hash, patch []byte, u use) (Hash, *gnupatch.Resul
 	if err == nil && next.IsZero() {
 		next, err = r.addTree(nil)
 	}
-	return next, res, err
+	return next, err
 }
 
 // PatchUse says what became of one patch of an import.
@@ -86,15 +86,12 @@ func (r *repo) commitPatch(parent Hash, root Hash, src *source, u use, date int6
 	tree = root
 	switch {
 	case u.apply:
-		next, res, err := r.applyPatch(root, patch, u)
+		next, err := r.applyPatch(root, patch, u)
 		if err != nil {
 			done.Applied, done.Why = "deferred", oneLine(err.Error())
 			break
 		}
 		tree = next
-		if res.Fuzz > 0 {
-			u.fuzz = max(u.fuzz, 1)
-		}
 	case strings.HasPrefix(u.why, "cond: "):
 		done.Applied = "cond"
 	default:
@@ -130,6 +127,12 @@ func patchMessage(l letter, src *source, u use, done PatchUse, blob Hash) string
 	put("Patch-fuzz", strconv.Itoa(u.fuzz))
 	if u.dir != "" {
 		put("Patch-dir", u.dir)
+	}
+	if u.empty {
+		put("Patch-empty", "yes")
+	}
+	if u.revert {
+		put("Patch-reverse", "yes")
 	}
 	if l.count > 1 {
 		put("Patch-mails", strconv.Itoa(l.count))

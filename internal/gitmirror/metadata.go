@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,10 +52,65 @@ func openMetadata(dir string) (*metadata, error) {
 	if err := createRepo(dir, false, "main"); err != nil {
 		return nil, err
 	}
-	return &metadata{dir: dir}, nil
+	m := &metadata{dir: dir}
+	return m, m.recover()
 }
 
-// lock reads the lock of a package from the work tree; nil when there is none.
+// checkoutFile names the files of the work tree that a commit is about to change. It is there only while that lasts, or
+// after a crash.
+const checkoutFile = "srpm2git.checkout"
+
+// recover brings the work tree along with a commit behind which an earlier process crashed.
+func (m *metadata) recover() error {
+	marker := filepath.Join(m.dir, ".git", checkoutFile)
+	if _, err := os.Stat(marker); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	r, err := openRepo(filepath.Join(m.dir, ".git"))
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if err := r.acquire(); err != nil {
+		return err
+	}
+	names, err := os.ReadFile(marker)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // another process was faster
+	}
+	if err != nil {
+		return err
+	}
+	root, err := r.rootOf(metadataBranch)
+	if err != nil {
+		return err
+	}
+	touched := map[string]entry{}
+	for name := range strings.Lines(string(names)) {
+		name = strings.TrimSuffix(name, "\n")
+		e, _, err := r.lookup(root, name)
+		if err != nil {
+			return err
+		}
+		if e.mode != modeRegular {
+			e = entry{}
+		}
+		touched[name] = e
+	}
+	return m.checkout(r, touched)
+}
+
+// rootOf is the tree of a branch, zero if there is no such branch.
+func (r *repo) rootOf(ref string) (Hash, error) {
+	tip, err := r.ref(ref)
+	if err != nil || tip.IsZero() {
+		return Hash{}, err
+	}
+	c, err := r.readCommit(tip)
+	return c.tree, err
+}
+
+// readLock reads the lock of a package from the work tree; nil when there is none.
 func readLock(dir, name string) (*Lock, error) {
 	path := filepath.Join(dir, "packages", name, "sources.lock")
 	data, err := os.ReadFile(path)
@@ -116,13 +172,9 @@ func (m *metadata) commit(r *repo) error {
 	if err != nil {
 		return err
 	}
-	var root Hash
-	if !tip.IsZero() {
-		c, err := r.readCommit(tip)
-		if err != nil {
-			return err
-		}
-		root = c.tree
+	root, err := r.rootOf(metadataBranch)
+	if err != nil {
+		return err
 	}
 	touched := map[string]entry{}
 	for _, c := range m.pending {
@@ -150,6 +202,13 @@ func (m *metadata) commit(r *repo) error {
 		}
 	}
 	if err := r.publish(); err != nil {
+		return err
+	}
+	var names strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(touched)) {
+		names.WriteString(name + "\n")
+	}
+	if err := atomicfile.Write(filepath.Join(r.dir, checkoutFile), []byte(names.String()), 0o666); err != nil {
 		return err
 	}
 	if err := r.update(map[string]Hash{metadataBranch: tip}); err != nil {
@@ -188,8 +247,10 @@ func (m *metadata) edits(r *repo, root Hash, c change) (map[string]entry, error)
 // checkout writes the touched files to the work tree and the index.
 func (m *metadata) checkout(r *repo, touched map[string]entry) error {
 	idx, err := r.st.Index()
-	if err != nil {
-		return err
+	if err != nil { // cut short by a crash
+		if idx, err = r.indexOf(metadataBranch); err != nil {
+			return err
+		}
 	}
 	byName := make(map[string]*index.Entry, len(idx.Entries))
 	for _, e := range idx.Entries {
@@ -224,7 +285,24 @@ func (m *metadata) checkout(r *repo, touched map[string]entry) error {
 	}
 	slices.SortFunc(idx.Entries, func(a, b *index.Entry) int { return strings.Compare(a.Name, b.Name) })
 	idx.Version, idx.Cache, idx.ResolveUndo, idx.EndOfIndexEntry = 2, nil, nil, nil
-	return r.st.SetIndex(idx)
+	if err := r.st.SetIndex(idx); err != nil {
+		return err
+	}
+	return os.Remove(filepath.Join(r.dir, checkoutFile))
+}
+
+// indexOf makes an index of a branch.
+func (r *repo) indexOf(ref string) (*index.Index, error) {
+	root, err := r.rootOf(ref)
+	if err != nil || root.IsZero() {
+		return &index.Index{}, err
+	}
+	files, err := r.listTree(root)
+	idx := &index.Index{}
+	for _, f := range files {
+		idx.Entries = append(idx.Entries, &index.Entry{Name: f.name, Hash: plumbing.Hash(f.hash), Mode: filemode.FileMode(f.mode)})
+	}
+	return idx, err
 }
 
 // dirty names a file of a package that was edited and not committed; "" if there is none.
@@ -234,15 +312,11 @@ func (m *metadata) dirty(name string) (string, error) {
 		return "", err
 	}
 	defer r.Close()
-	tip, err := r.ref(metadataBranch)
-	if err != nil || tip.IsZero() {
-		return "", err
-	}
-	c, err := r.readCommit(tip)
+	root, err := r.rootOf(metadataBranch)
 	if err != nil {
 		return "", err
 	}
-	e, ok, err := r.lookup(c.tree, packageDir(name))
+	e, ok, err := r.lookup(root, packageDir(name))
 	if err != nil || !ok {
 		return "", err
 	}

@@ -283,7 +283,7 @@ func (p *pull) addNumbered(parent Hash, before commit, path, name, version strin
 	if err != nil {
 		return parent, before, err
 	}
-	tree, _, err := p.r.applyPatch(before.tree, patch, use{strip: p.u.Strip, fuzz: 2})
+	tree, err := p.r.applyPatch(before.tree, patch, use{strip: p.u.Strip, fuzz: 2})
 	if err != nil {
 		return parent, before, err
 	}

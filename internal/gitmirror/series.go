@@ -144,7 +144,7 @@ func (r *repo) sameEffect(before, after Hash, raw []byte, t map[string]string) (
 		return false, err
 	}
 	u := use{strip: atoi(t["Patch-strip"], 0), fuzz: atoi(t["Patch-fuzz"], 0), dir: t["Patch-dir"], empty: t["Patch-empty"] == "yes", revert: t["Patch-reverse"] == "yes"}
-	tree, _, err := r.applyPatch(before, patch, u)
+	tree, err := r.applyPatch(before, patch, u)
 	return err == nil && tree == after, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/weld-linux/weld-bridge/internal/cpio"
@@ -35,6 +36,7 @@ type source struct {
 	mode   uint32
 	mtime  int64
 	spec   bool
+	ghost  bool // NoSource: named, not carried
 }
 
 // srpm is a source RPM taken apart.
@@ -145,7 +147,7 @@ func (s *srpm) unpack(ctx context.Context, f *os.File, dir string) error {
 		name := files[i].Base()
 		s.sources[i] = source{
 			name: name, mode: files[i].Mode, mtime: int64(files[i].MTime),
-			spec: files[i].Flags&rpmfile.FileSpec != 0, size: int64(files[i].Size),
+			spec: files[i].Flags&rpmfile.FileSpec != 0, size: int64(files[i].Size), ghost: files[i].IsGhost(),
 		}
 		if _, twice := index[name]; twice || name == "" {
 			return fmt.Errorf("header names the file %q twice or not at all", name)
@@ -200,10 +202,11 @@ func (s *srpm) spool(archive *cpio.Reader, index map[string]int, dir string) err
 	}
 	s.cpio = append(s.cpio, piece{Raw: base64.StdEncoding.EncodeToString(append(raw, rest...))})
 	for i := range s.sources {
-		if s.sources[i].path == "" {
-			return fmt.Errorf("payload: %q is missing", s.sources[i].name)
+		if src := &s.sources[i]; src.path == "" && !src.ghost {
+			return fmt.Errorf("payload: %q is missing", src.name)
 		}
 	}
+	s.sources = slices.DeleteFunc(s.sources, func(src source) bool { return src.path == "" })
 	return nil
 }
 

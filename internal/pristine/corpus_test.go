@@ -42,7 +42,6 @@ func readPayload(b []byte) (p rpmPayload, err error) {
 	entries, n := size(b)
 	store := b[16+16*entries : n]
 	text := func(off int) string { return string(store[off : off+bytes.IndexByte(store[off:], 0)]) }
-	p.hint.Compressor = string(Gzip)
 	for i := range entries {
 		e := b[16+16*i:]
 		off := int(binary.BigEndian.Uint32(e[8:]))
@@ -58,6 +57,9 @@ func readPayload(b []byte) (p rpmPayload, err error) {
 		}
 	}
 	p.payload = b[n:]
+	if p.hint.Compressor == "" {
+		p.hint.Compressor = string(Detect(p.payload))
+	}
 	return p, nil
 }
 

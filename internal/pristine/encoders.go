@@ -99,7 +99,12 @@ func (e *Encoders) all(ctx context.Context) []encoder {
 		for _, dir := range e.dirs {
 			names, _ := filepath.Glob(filepath.Join(dir, helperPrefix+"*"))
 			for _, name := range names {
-				if h, err := openHelper(ctx, name); err == nil {
+				h, err := openHelper(ctx, name)
+				switch {
+				case err != nil:
+				case h.lib == "lzma2":
+					e.found = append(e.found, &bareLZMA2{h})
+				default:
 					e.found = append(e.found, h)
 				}
 			}
@@ -118,7 +123,7 @@ func (e *Encoders) all(ctx context.Context) []encoder {
 
 // versionBound lists the libraries whose output differs between versions so
 // often that another version is not worth trying.
-var versionBound = map[string]bool{"libzstd": true}
+var versionBound = map[string]bool{"libzstd": true, "lzma2": true}
 
 // lookup returns the encoder of that library and version; for a library that
 // is not version-bound, its newest version otherwise, and exact false.
@@ -313,7 +318,7 @@ func where(library, version string) string {
 		return "the program gzip"
 	case "zgz":
 		return "the program zgz of pristine-tar"
-	case "libzstd":
+	case "libzstd", "lzma2":
 		return "helper " + helperPrefix + library + "-" + version
 	}
 	if slices.ContainsFunc(goEncoders(), func(g encoder) bool { return g.library() == library }) {

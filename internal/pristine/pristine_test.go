@@ -146,7 +146,7 @@ func rpmCases() []struct {
 
 func TestRPMPayloads(t *testing.T) {
 	e := testEncoders(t)
-	plain := sample(300<<10, 1)
+	plain := sample(150<<10, 1)
 	for _, c := range rpmCases() {
 		t.Run(fmt.Sprintf("%s %s %s", c.format, c.flags, c.version), func(t *testing.T) {
 			need(t, e, c.library, c.version)
@@ -165,6 +165,103 @@ func TestRPMPayloads(t *testing.T) {
 			defer z.Close()
 			if got, err := io.ReadAll(z); err != nil || !bytes.Equal(got, plain) {
 				t.Errorf("decompressed to %d bytes, %v", len(got), err)
+			}
+		})
+	}
+}
+
+// TestXZContainer holds our own container against liblzma's: in the normal mode
+// both encoders write the same.
+func TestXZContainer(t *testing.T) {
+	e := testEncoders(t)
+	need(t, e, "liblzma", "")
+	need(t, e, "lzma2", "5.2.0")
+	for _, size := range []int{1, 1000, 70000, 70001, 70002} {
+		for _, check := range []int{1, 4, 10} {
+			plain := sample(size, uint64(size))
+			params := fmt.Sprintf("preset=6 check=%d", check)
+			want := encoded(t, e, candidate{library: "liblzma", params: params}, plain)
+			got := encoded(t, e, candidate{library: "lzma2", version: "5.2.0", params: params}, plain)
+			if !bytes.Equal(got, want) {
+				t.Errorf("%d bytes, check %d: the containers differ", size, check)
+			}
+		}
+	}
+}
+
+// TestGoEncoders is about archives that Go programs write.
+func TestGoEncoders(t *testing.T) {
+	e := testEncoders(t)
+	plain := sample(1500<<10, 10)
+	for _, c := range []candidate{
+		{library: "go-flate", params: "level=5"},
+		{library: "go-flate", params: "level=-1"},
+		{library: "klauspost-flate", params: "level=5"},
+		{library: "klauspost-flate", params: "level=9"},
+		{library: "pgzip", params: "level=-1"},
+		{library: "pgzip", params: "level=9"},
+	} {
+		t.Run(c.library+" "+c.params, func(t *testing.T) {
+			body := encoded(t, e, c, plain)
+			roundTrip(t, e, body, plain, Hint{Compressor: "deflate"})
+			roundTrip(t, e, gzipMember("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff", body, plain), plain, Hint{})
+		})
+	}
+	for level := 1; level <= 4; level++ {
+		for _, checksum := range []string{"", " checksum=1"} {
+			c := candidate{library: "klauspost-zstd", params: fmt.Sprintf("level=%d", level) + checksum}
+			roundTrip(t, e, encoded(t, e, c, plain), plain, Hint{})
+		}
+	}
+}
+
+// TestModuleVersions holds that recipes name the versions that are built in.
+func TestModuleVersions(t *testing.T) {
+	mod, err := os.ReadFile("../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for module, version := range map[string]string{"github.com/klauspost/compress": klauspostVersion, "github.com/klauspost/pgzip": pgzipVersion} {
+		if !bytes.Contains(mod, []byte(module+" v"+version+"\n")) && !bytes.Contains(mod, []byte(module+" v"+version+" ")) {
+			t.Errorf("go.mod has another version of %s than %s", module, version)
+		}
+	}
+}
+
+func BenchmarkFind(b *testing.B) {
+	e := testEncoders(b)
+	plain := sample(8<<20, 11)
+	for _, c := range []struct {
+		library, version, params string
+		hint                     Hint
+	}{
+		{"zlib", "1.2.11", "level=9", Hint{Compressor: "deflate", Flags: "9"}},
+		{"libzstd", "1.5.5", "level=7", Hint{Flags: "7", RPMVersion: "4.19.1"}},
+		{"libzstd", "1.5.7", "level=7 workers=1", Hint{Flags: "7T0", RPMVersion: "4.19.1"}},
+		{"liblzma", "", "preset=1 check=10", Hint{Flags: "1", RPMVersion: "4.11"}},
+	} {
+		need(b, e, c.library, c.version)
+		archive := encoded(b, e, candidate{library: c.library, version: c.version, params: c.params}, plain)
+		r, err := Find(b.Context(), e, bytes.NewReader(archive), int64(len(archive)), opener(plain), c.hint)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run("search/"+c.library, func(b *testing.B) {
+			b.SetBytes(int64(len(plain)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Find(b.Context(), e, bytes.NewReader(archive), int64(len(archive)), opener(plain), c.hint); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run("reproduce/"+c.library, func(b *testing.B) {
+			b.SetBytes(int64(len(plain)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := r.Reproduce(b.Context(), e, bytes.NewReader(plain), io.Discard); err != nil {
+					b.Fatal(err)
+				}
 			}
 		})
 	}

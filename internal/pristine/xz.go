@@ -129,7 +129,29 @@ func (s *search) xz(head, end int64) (stream, error) {
 		}
 		l = append(l, c)
 	}
+	if old := oldFastMode(h, block, check); old != nil {
+		at := len(l)
+		if strings.HasPrefix(s.hint.RPMVersion, "4.12") {
+			at = min(at, 1)
+		}
+		l = slices.Insert(l, at, old...)
+	}
 	return stream{body: head, tries: l}, nil
+}
+
+// oldFastMode are the presets whose output liblzma 5.2.0 alone makes different,
+// as Fedora 22 (rpm 4.12) used it.
+func oldFastMode(h xzHeader, block, check string) []candidate {
+	if h.sized || h.filters != "" || block != "" || h.lc != 3 || h.lp != 0 || h.pb != 2 {
+		return nil
+	}
+	var l []candidate
+	for n, dict := range presetDict[:4] {
+		if dict == h.dict {
+			l = append(l, candidate{library: "lzma2", version: "5.2.0", params: fmt.Sprintf("preset=%d", n) + check})
+		}
+	}
+	return l
 }
 
 // presetDict is the dictionary size of liblzma's presets 0 to 9.

@@ -3,6 +3,8 @@ package rpmfile_test
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/weld-linux/weld-bridge/internal/rpmfile"
@@ -119,4 +121,34 @@ func BenchmarkVerify(b *testing.B) {
 			b.Fatal(err, result)
 		}
 	}
+}
+
+// BenchmarkCorpus reads the headers of the files below WELD_RPMS as repogen does: the first 64 KiB by one read, parsed in
+// place, with every tag that repodata needs.
+func BenchmarkCorpus(b *testing.B) {
+	var heads [][]byte
+	for _, dir := range filepath.SplitList(os.Getenv("WELD_RPMS")) {
+		for _, path := range rpmFiles(b, dir) {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				b.Fatal(err)
+			}
+			heads = append(heads, data[:min(len(data), 64<<10)])
+		}
+	}
+	if heads == nil {
+		b.Skip("WELD_RPMS names no directories of RPMs")
+	}
+	var r repodataReader
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		p, err := rpmfile.Parse(heads[n%len(heads)])
+		if err != nil {
+			b.Fatal(err)
+		}
+		r.read(p)
+		n++
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "RPM/s")
 }

@@ -120,6 +120,9 @@ func TestVerifyAll(t *testing.T) {
 		if err := result.Err(); want == "" && err != nil || want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)) {
 			t.Errorf("verify: %v", err)
 		}
+		if result.Complete() != (want == "") {
+			t.Errorf("complete is %v", result.Complete())
+		}
 		_, end := p.HeaderRange()
 		plain, err := rpmfile.Decompress(bytes.NewReader(data[end:]), p.Payload().Compressor)
 		if err != nil {
@@ -136,6 +139,18 @@ func TestVerifyAll(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestIncomplete leaves digests out.
+func TestIncomplete(t *testing.T) {
+	for name, spec := range map[string]rpmtest.Spec{
+		"no payload": {NoMD5: true, NoPayloadDigest: true},
+		"no header":  {NoMD5: true, NoSHA1: true, NoSHA256: true},
+	} {
+		if result := mustVerify(t, rpmtest.Build(t, spec), nil); result.Complete() || result.Err() != nil {
+			t.Errorf("%s: complete is %v: %v", name, result.Complete(), result.Checks)
+		}
+	}
 }
 
 // TestCentOSSignatures checks real signatures, made from 2001 to 2015, with the keys that made them.

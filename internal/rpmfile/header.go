@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"unsafe"
 )
 
@@ -268,6 +269,21 @@ func (h *Header) checkEntries(k *kind, trailer int) error {
 		}
 		h.sorted = h.sorted && e.Tag > last
 		last = e.Tag
+	}
+	if k.exact && h.region != 0 && !h.sorted {
+		return h.checkDuplicates()
+	}
+	return nil
+}
+
+// checkDuplicates refuses a tag that stands twice: readers differ in which of them they take.
+func (h *Header) checkDuplicates() error {
+	tags := h.Tags()
+	slices.Sort(tags)
+	for i := 1; i < len(tags); i++ {
+		if tags[i] == tags[i-1] {
+			return fmt.Errorf("tag %d stands twice", tags[i])
+		}
 	}
 	return nil
 }

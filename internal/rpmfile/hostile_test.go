@@ -72,6 +72,7 @@ func TestHostile(t *testing.T) {
 		{"wrong type", put(entry(2, 1), 7), "tag 1000 (Name) has type 7"},
 		{"offset", put(entry(2, 2), 0x7fffffff), "overlaps the next or lies outside"},
 		{"overlap", put(entry(2, 2), 0), "overlaps the next or lies outside"},
+		{"twice", put(entry(3, 0), 1000), "tag 1000 stands twice"},
 		{"count 0", put(entry(2, 3), 0), "tag 1000 has no data"},
 		{"two names", put(entry(2, 3), 2), "tag 1000 is one string but claims 2"},
 		{"many locales", put(entry(1, 3), 0xffffffff), "tag 100 claims 4294967295 strings"},

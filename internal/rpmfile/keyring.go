@@ -105,27 +105,31 @@ func (k *Keyring) WritePublic(w io.Writer) error {
 	return err
 }
 
-// find gives the entity of which id is the end of a fingerprint, in hexadecimal; an empty id takes the only one.
-func (k *Keyring) find(id string) (*openpgp.Entity, error) {
-	id = strings.ToLower(strings.TrimPrefix(strings.TrimPrefix(id, "0x"), "0X"))
+// find gives the entity of which id is the end of a fingerprint, in hexadecimal, and the key id of its subkey where id means
+// that. An empty id takes the only entity.
+func (k *Keyring) find(id string) (e *openpgp.Entity, subkey uint64, err error) {
+	id = strings.TrimPrefix(strings.ToLower(id), "0x")
 	if id == "" {
 		if len(k.entities) != 1 {
-			return nil, fmt.Errorf("keyring holds %d keys: name one of them", len(k.entities))
+			return nil, 0, fmt.Errorf("keyring holds %d keys: name one of them", len(k.entities))
 		}
-		return k.entities[0], nil
+		return k.entities[0], 0, nil
+	}
+	means := func(key *packet.PublicKey) bool {
+		// The id of a key of OpenPGP version 6 is the start of its fingerprint.
+		return strings.HasSuffix(fmt.Sprintf("%x", key.Fingerprint), id) || fmt.Sprintf("%016x", key.KeyId) == id
 	}
 	for _, e := range k.entities {
-		keys := []*packet.PublicKey{e.PrimaryKey}
-		for i := range e.Subkeys {
-			keys = append(keys, e.Subkeys[i].PublicKey)
+		if means(e.PrimaryKey) {
+			return e, 0, nil
 		}
-		for _, key := range keys {
-			if strings.HasSuffix(fmt.Sprintf("%x", key.Fingerprint), id) || fmt.Sprintf("%016x", key.KeyId) == id {
-				return e, nil
+		for i := range e.Subkeys {
+			if key := e.Subkeys[i].PublicKey; means(key) {
+				return e, key.KeyId, nil
 			}
 		}
 	}
-	return nil, fmt.Errorf("keyring has no key %s", id)
+	return nil, 0, fmt.Errorf("keyring has no key %s", id)
 }
 
 // errNoKey says that the keyring cannot judge a signature.
@@ -140,6 +144,9 @@ func (e errKey) Error() string { return string(e) }
 func (k *Keyring) check(s *Signature, h hash.Hash) error {
 	if s.Type != 0 {
 		return fmt.Errorf("signature of type %d, not over binary data", s.Type)
+	}
+	if s.Hash == MD5 {
+		return errKey("signatures over MD5 prove nothing")
 	}
 	keys := k.entities.KeysById(s.KeyID)
 	if len(keys) == 0 {
@@ -159,9 +166,14 @@ func (k *Keyring) check(s *Signature, h hash.Hash) error {
 
 // usable says whether a key may have made a signature at that time.
 func usable(key *openpgp.Key, at time.Time) error {
+	primary, _ := key.Entity.PrimarySelfSignature()
 	switch {
-	case key.Revoked(at):
+	case key.Revoked(at) || key.Entity.Revoked(at):
 		return errKey("key is revoked")
+	case primary == nil:
+		return errKey("primary key is not bound by a self-signature")
+	case key.Entity.PrimaryKey.KeyExpired(primary, at):
+		return errKey("primary key had expired")
 	case at.Before(key.PublicKey.CreationTime):
 		return errKey("signature is older than its key")
 	case key.SelfSignature == nil:

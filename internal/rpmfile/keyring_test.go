@@ -2,6 +2,8 @@ package rpmfile_test
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +115,56 @@ func TestLockedKey(t *testing.T) {
 			t.Error(err)
 		case want == "":
 			verifyOurs(t, sign(t, rpmtest.Build(t, rpmtest.Spec{}), signer, rpmfile.SignOptions{}, true), locked)
+		}
+	}
+}
+
+// TestSubkey signs by a subkey of a key that gpg made, which is what most distributions' keys are today, and asks rpm.
+func TestSubkey(t *testing.T) {
+	need(t, "rpmkeys", "gpg")
+	home := t.TempDir()
+	if err := os.Chmod(home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { run(t, false, "gpgconf", "--homedir", home, "--kill", "all") })
+	gpg := func(args ...string) string {
+		return run(t, true, "gpg", append([]string{
+			"--homedir", home, "--batch", "--quiet", "--passphrase", "",
+			"--faked-system-time", "20231101T000000", "--no-auto-check-trustdb", "--logger-file", filepath.Join(home, "log"),
+		}, args...)...)
+	}
+	gpg("--quick-gen-key", "test@example.org", "ed25519", "cert", "never")
+	_, fingerprint, _ := strings.Cut(gpg("--with-colons", "--list-keys"), "fpr:::::::::")
+	fingerprint, _, _ = strings.Cut(fingerprint, ":")
+	gpg("--quick-add-key", fingerprint, "rsa2048", "sign", "never")
+	keys, err := rpmfile.ReadKeyring(strings.NewReader(gpg("--armor", "--export-secret-keys")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := (&rpmfile.GPGSigner{KeyID: "test@example.org", Home: home}).Public()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(gpg("--with-colons", "--list-keys"), "sub:")
+	sub := strings.ToLower(strings.Split(rest, ":")[3])
+	for _, id := range []string{"", sub, fingerprint} {
+		signer, err := keys.NewSigner(id, nil, keyTime)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if hex16(signer.KeyID()) != sub {
+			t.Errorf("%q signs by %016x, not by %s", id, signer.KeyID(), sub)
+		}
+		data := sign(t, rpmtest.Build(t, rpmtest.Spec{}), signer, rpmfile.SignOptions{}, false)
+		verifyOurs(t, data, public)
+		file := filepath.Join(t.TempDir(), "x.rpm")
+		if err := os.WriteFile(file, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		db := t.TempDir()
+		importKey(t, db, public)
+		if out := run(t, true, "rpmkeys", "--dbpath", db, "-Kv", file); !strings.Contains(out, sub[8:]+": OK") {
+			t.Error(out)
 		}
 	}
 }

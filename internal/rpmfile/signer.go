@@ -25,11 +25,11 @@ type KeySigner struct {
 // NewSigner gives a signer for a secret key of the keyring: of which id is the end of the fingerprint or of its subkey's,
 // in hexadecimal, or the only one for an empty id. passphrase unlocks it where it is locked. Signatures are dated at.
 func (k *Keyring) NewSigner(id string, passphrase []byte, at time.Time) (*KeySigner, error) {
-	e, err := k.find(id)
+	e, subkey, err := k.find(id)
 	if err != nil {
 		return nil, err
 	}
-	key, ok := e.SigningKey(at)
+	key, ok := e.SigningKeyById(at, subkey) // 0 is any
 	if !ok || key.PrivateKey == nil || key.PrivateKey.Dummy() {
 		return nil, fmt.Errorf("keyring has no secret key %s that signs", id)
 	}
@@ -37,9 +37,11 @@ func (k *Keyring) NewSigner(id string, passphrase []byte, at time.Time) (*KeySig
 		if len(passphrase) == 0 {
 			return nil, fmt.Errorf("key %016x is locked by a passphrase", key.PublicKey.KeyId)
 		}
-		if err := key.PrivateKey.Decrypt(passphrase); err != nil {
+		unlocked := *key.PrivateKey // the keyring's stays locked
+		if err := unlocked.Decrypt(passphrase); err != nil {
 			return nil, fmt.Errorf("key %016x: %w", key.PublicKey.KeyId, err)
 		}
+		key.PrivateKey = &unlocked
 	}
 	return &KeySigner{key, at}, nil
 }

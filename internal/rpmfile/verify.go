@@ -89,12 +89,23 @@ func (r *Result) Err() error {
 // Signed says whether header and payload are covered by good signatures: by one over both, or by one over the header whose
 // digest of the payload holds.
 func (r *Result) Signed() bool {
-	ok := func(scope Scope, signature bool) bool {
-		return slices.ContainsFunc(r.Checks, func(c Check) bool {
-			return c.Status == OK && c.Scope == scope && (c.Signature != nil) == signature
-		})
-	}
-	return r.Err() == nil && (ok(ScopeBoth, true) || ok(ScopeHeader, true) && ok(ScopePayload, false))
+	both := func(c *Check) bool { return c.Scope == ScopeBoth && c.Signature != nil }
+	header := func(c *Check) bool { return c.Scope == ScopeHeader && c.Signature != nil }
+	return r.Err() == nil && (r.ok(both) || r.ok(header) && r.ok(payloadDigest))
+}
+
+// Complete says whether header and payload are covered by good digests. rpm takes no package where they are not.
+func (r *Result) Complete() bool {
+	both := func(c *Check) bool { return c.Tag == SigMD5 }
+	header := func(c *Check) bool { return c.Scope == ScopeHeader && c.Signature == nil }
+	return r.Err() == nil && (r.ok(both) || r.ok(header) && r.ok(payloadDigest))
+}
+
+func payloadDigest(c *Check) bool { return c.Scope == ScopePayload && c.Tag != TagPayloadSize }
+
+// ok says whether a check that is wanted is OK.
+func (r *Result) ok(want func(*Check) bool) bool {
+	return slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Status == OK && want(&c) })
 }
 
 // Verify reads a whole package file and checks its digests, sizes and signatures. An error means that r could not be read

@@ -19,5 +19,5 @@ encoders: $(ENCODERS:%=$(LIBEXEC)/weld-encode-%)
 $(ENCODERS_SYSTEM:%=$(LIBEXEC)/weld-encode-%): $(LIBEXEC)/weld-encode-%: $(ENCODERS_SRC)/%.c $(ENCODERS_SRC)/helper.h $(ENCODERS_SRC)/build.sh
 	CC='$(CC)' CFLAGS='$(CFLAGS)' $(ENCODERS_SRC)/build.sh system $* $@
 
-$(ENCODERS_MODULE:%=$(LIBEXEC)/weld-encode-%): $(LIBEXEC)/weld-encode-%: $(ENCODERS_SRC)/modules.txt $(ENCODERS_SRC)/libzstd.c $(ENCODERS_SRC)/zlib.c $(ENCODERS_SRC)/helper.h $(ENCODERS_SRC)/build.sh
+$(ENCODERS_MODULE:%=$(LIBEXEC)/weld-encode-%): $(LIBEXEC)/weld-encode-%: $(ENCODERS_SRC)/modules.txt $(ENCODERS_SRC)/libzstd.c $(ENCODERS_SRC)/liblzma.c $(ENCODERS_SRC)/zlib.c $(ENCODERS_SRC)/helper.h $(ENCODERS_SRC)/build.sh
 	CC='$(CC)' CFLAGS='$(CFLAGS)' $(ENCODERS_SRC)/build.sh module $* $@

@@ -12,12 +12,25 @@
 
 #include <lzma.h>
 
+/*
+ * WELD_BARE builds for sources that make LZMA2 data only: format 2 it is then.
+ */
+#ifdef WELD_BARE
+#define LIBRARY "lzma2"
+#define VERSION WELD_BARE
+#define FORMATS 2, 2, 2
+#else
+#define LIBRARY "liblzma"
+#define VERSION lzma_version_string()
+#define FORMATS 0, 0, 2
+#endif
+
 static unsigned char in[1 << 16], out[1 << 14];
 
 enum { FORMAT, PRESET, EXTREME, CHECK, MT, THREADS, BLOCK, DICT, LC, LP, PB, MODE, MF, NICE, DEPTH, BCJ, DELTA };
 
 static struct param p[] = {
-	[FORMAT] = { "format", 0, 0, 2 },
+	[FORMAT] = { "format", FORMATS },
 	[PRESET] = { "preset", 6, 0, 9 },
 	[EXTREME] = { "extreme", 0, 0, 1 },
 	[CHECK] = { "check", LZMA_CHECK_CRC64, 0, 15 },
@@ -62,30 +75,31 @@ static void lzma_options(lzma_options_lzma *o)
 		o->mf = (lzma_match_finder)mf;
 }
 
+#ifdef WELD_BARE
 static lzma_ret start(lzma_stream *z, lzma_filter *chain, lzma_options_lzma *lz)
 {
-	switch (p[FORMAT].value) {
-	case 1:
-		return lzma_alone_encoder(z, lz);
-	case 2:
-		return lzma_raw_encoder(z, chain);
-	}
-	if (p[MT].value) {
-#ifdef WELD_NO_THREADS
-		die(2, "mt=1: this liblzma has no threads");
-#else
-		lzma_mt mt;
-
-		memset(&mt, 0, sizeof mt);
-		mt.threads = (uint32_t)p[THREADS].value;
-		mt.block_size = (uint64_t)p[BLOCK].value;
-		mt.filters = chain;
-		mt.check = (lzma_check)p[CHECK].value;
-		return lzma_stream_encoder_mt(z, &mt);
-#endif
-	}
-	return lzma_stream_encoder(z, chain, (lzma_check)p[CHECK].value);
+	(void)lz;
+	return lzma_raw_encoder(z, chain);
 }
+#else
+static lzma_ret start(lzma_stream *z, lzma_filter *chain, lzma_options_lzma *lz)
+{
+	lzma_mt mt;
+
+	if (p[FORMAT].value == 1)
+		return lzma_alone_encoder(z, lz);
+	if (p[FORMAT].value == 2)
+		return lzma_raw_encoder(z, chain);
+	if (!p[MT].value)
+		return lzma_stream_encoder(z, chain, (lzma_check)p[CHECK].value);
+	memset(&mt, 0, sizeof mt);
+	mt.threads = (uint32_t)p[THREADS].value;
+	mt.block_size = (uint64_t)p[BLOCK].value;
+	mt.filters = chain;
+	mt.check = (lzma_check)p[CHECK].value;
+	return lzma_stream_encoder_mt(z, &mt);
+}
+#endif
 
 /* code feeds n bytes of in to the encoder and writes what comes out, until the action is complete. */
 static void code(lzma_stream *z, size_t n, lzma_action action)
@@ -136,7 +150,7 @@ int main(int argc, char **argv)
 	lzma_ret r;
 	int n = 0;
 
-	parse_params(argc, argv, p, sizeof p / sizeof *p, "liblzma", lzma_version_string());
+	parse_params(argc, argv, p, sizeof p / sizeof *p, LIBRARY, VERSION);
 	lzma_options(&lz);
 	if (p[DELTA].value) {
 		memset(&delta, 0, sizeof delta);
