@@ -16,6 +16,9 @@ const (
 	maxPending = 4096
 )
 
+// leastHold is how long a session works at least before it makes room for whoever wants to remove objects.
+const leastHold = 3 * time.Second
+
 // Session puts packages into one collection. Work on packages goes on in parallel; finished ones wait and are
 // published together, after at most half a minute, and as soon as nothing else is under way. To keep the
 // processors busy, call it from many more goroutines than Jobs.
@@ -27,7 +30,8 @@ type Session struct {
 	mu      sync.Mutex
 	cond    *sync.Cond
 	w       *ostree.Writer
-	active  int // packages between begin and the answer to their edit
+	began   time.Time // when the writer did
+	active  int       // packages between begin and the answer to their edit
 	pending []pendingEdit
 	since   time.Time // when the first of pending came
 	pause   time.Duration
@@ -51,7 +55,7 @@ func (s *Store) Session(ctx context.Context, collection string, jobs int) (*Sess
 	if err != nil {
 		return nil, err
 	}
-	se := &Session{store: s, collection: collection, w: w, jobs: make(chan struct{}, max(jobs, 1)), pause: firstPause}
+	se := &Session{store: s, collection: collection, w: w, began: time.Now(), jobs: make(chan struct{}, max(jobs, 1)), pause: firstPause}
 	se.cond = sync.NewCond(&se.mu)
 	return se, nil
 }
@@ -87,7 +91,7 @@ func (s *Session) begin(ctx context.Context) (*ostree.Writer, error) {
 // yield lets somebody have the exclusive lock who waits for it: it takes no more packages, waits for those under way to be
 // published, and takes the shared lock anew.
 func (s *Session) yield(ctx context.Context) error {
-	for s.store.repo.Contended() {
+	for time.Since(s.began) > leastHold && s.store.repo.Contended() {
 		if s.active > 0 || s.busy {
 			s.kick()
 			s.cond.Wait()
@@ -101,7 +105,7 @@ func (s *Session) yield(ctx context.Context) error {
 			s.closed = true
 			return err
 		}
-		s.w = w
+		s.w, s.began = w, time.Now()
 	}
 	return nil
 }

@@ -132,7 +132,7 @@ func TestDiff(t *testing.T) {
 	}
 	var got []string
 	for _, c := range changes {
-		got = append(got, fmt.Sprint(c.Old != nil, c.New != nil, c.entry()[:5]))
+		got = append(got, fmt.Sprint(c.Old != nil, " ", c.New != nil, " ", c.entry()[:5]))
 	}
 	if diff := cmp.Diff([]string{"true true one-1", "false true two-2"}, got); diff != "" {
 		t.Error(diff)

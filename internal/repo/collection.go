@@ -72,13 +72,13 @@ type frame struct {
 	key     string // names the content of the frame
 }
 
-// frames cuts list where the names of packages say so. An update of a package does not move the cuts, and a new
+// frames cuts list where the names of packages say so, into runs of mean names on the average. An update of a package does not move the cuts, and a new
 // package moves one at most.
-func frames(list []member, settings string) []frame {
+func frames(list []member, settings string, mean int) []frame {
 	var all []frame
 	for start := 0; start < len(list); {
 		end := start + 1
-		for end < len(list) && !cutBefore(list[end-1].pkg.Split().Name, list[end].pkg.Split().Name) {
+		for end < len(list) && !cutBefore(list[end-1].pkg.Split().Name, list[end].pkg.Split().Name, mean) {
 			end++
 		}
 		f := frame{members: list[start:end]}
@@ -89,12 +89,12 @@ func frames(list []member, settings string) []frame {
 	return all
 }
 
-func cutBefore(last, name string) bool {
+func cutBefore(last, name string, mean int) bool {
 	if name == last {
 		return false
 	}
 	sum := sha256.Sum256([]byte(name))
-	return (int(sum[0])<<8|int(sum[1]))%frameMean == 0
+	return (int(sum[0])<<8|int(sum[1]))%mean == 0
 }
 
 // digest covers everything that the metadata of the frame is made of.

@@ -100,7 +100,7 @@ func generate(ctx context.Context, c *content.Collection, dir string, opts *Publ
 		defer os.RemoveAll(tmp)
 		g.cache.dir = tmp
 	}
-	g.frames = frames(list, opts.Profile.settings(fmt.Sprint(opts.Form)+" "+opts.BaseURL))
+	g.frames = frames(list, opts.Profile.settings(fmt.Sprint(opts.Form)+" "+opts.BaseURL), frameMean)
 	if err := g.build(ctx); err != nil {
 		return nil, err
 	}

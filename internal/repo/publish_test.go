@@ -279,7 +279,7 @@ func TestExtras(t *testing.T) {
 
 func TestFrames(t *testing.T) {
 	var specs []rpmtest.Spec
-	for i := range 1500 {
+	for i := range 100 {
 		specs = append(specs, rpmtest.Spec{Name: fmt.Sprintf("p%d", i)})
 	}
 	s := testStore(t, specs...)
@@ -293,13 +293,13 @@ func TestFrames(t *testing.T) {
 			t.Fatal(err)
 		}
 		keys := map[string]bool{}
-		for _, f := range frames(list, "") {
+		for _, f := range frames(list, "", 16) {
 			keys[f.key] = true
 		}
 		return keys
 	}
 	before := cut()
-	importSpecs(t, s, rpmtest.Spec{Name: "p700", Version: "2"})
+	importSpecs(t, s, rpmtest.Spec{Name: "p70", Version: "2"})
 	after := cut()
 	changed := 0
 	for key := range after {

@@ -24,35 +24,74 @@ const (
 
 // workspace is the directory beside repodata in which the next one is made. Its existence locks the repository.
 type workspace struct {
-	root string // of the repository, ends in a slash
-	dir  string // where to write, ends in a slash
-	lock *os.File
+	root string   // of the repository, ends in a slash
+	dir  string   // where to write, ends in a slash
+	lock *os.File // a file in dir; nil once the workspace is gone
 }
 
 // openWorkspace locks the repository at root. What a killed run of ours left behind is removed; a lock of createrepo_c
 // stays until force takes it.
 func openWorkspace(root string, force bool) (*workspace, error) {
-	w := &workspace{root: root, dir: root + workDir + "/"}
-	err := os.Mkdir(w.dir, 0o775)
-	if errors.Is(err, fs.ErrExist) {
-		if !force && !abandoned(w.dir) {
-			return nil, fmt.Errorf("temporary repodata directory %s already exists (another createrepo process is running?)", w.dir)
-		}
-		if err = os.RemoveAll(w.dir); err == nil {
-			err = os.Mkdir(w.dir, 0o775)
-		}
-	}
+	fresh, lock, err := newLockedDir(root)
 	if err != nil {
 		return nil, err
 	}
-	if w.lock, err = os.OpenFile(w.dir+lockName, os.O_CREATE|os.O_RDWR, 0o666); err != nil {
+	w := &workspace{root: root, dir: root + workDir + "/", lock: lock}
+	err = renameNew(fresh, root+workDir)
+	if errors.Is(err, fs.ErrExist) {
+		if !force && !abandoned(w.dir) {
+			err = fmt.Errorf("temporary repodata directory %s already exists (another createrepo process is running?)", w.dir)
+		} else if err = w.remove(); err == nil {
+			err = renameNew(fresh, root+workDir)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, lock.Close(), os.RemoveAll(fresh))
+	}
+	return w, w.sweep()
+}
+
+// newLockedDir makes a directory that holds a locked file, so that a workspace has its lock from the first moment.
+func newLockedDir(root string) (dir string, lock *os.File, err error) {
+	for i := 0; ; i++ {
+		dir = fmt.Sprintf("%s%s-%d-%d", root, workDir, os.Getpid(), i)
+		err = os.Mkdir(dir, 0o775)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrExist) || i > 1000 {
+			return "", nil, err
+		}
+	}
+	if lock, err = lockIn(dir); err != nil {
+		return "", nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return dir, lock, nil
+}
+
+// lockIn makes the lock file of a directory, locked.
+func lockIn(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o666)
+	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(w.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		w.lock.Close()
-		return nil, fmt.Errorf("lock %s: %w", w.dir, err)
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), f.Close())
 	}
-	return w, nil
+	return f, nil
+}
+
+// renameNew renames a directory to a name that nothing may have yet.
+func renameNew(from, to string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
+		// This file system cannot promise it; a directory with something in it is not replaced in any case.
+		if _, statErr := os.Lstat(to); statErr == nil {
+			return fs.ErrExist
+		}
+		return os.Rename(from, to)
+	}
+	return err
 }
 
 // abandoned reports a workspace of ours whose process is gone.
@@ -65,29 +104,73 @@ func abandoned(dir string) bool {
 	return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil
 }
 
+// sweep removes what runs left that were killed before they had the workspace, or after they gave it up.
+func (w *workspace) sweep() error {
+	left, err := filepath.Glob(globEscape(w.root+workDir) + "-*")
+	if err != nil {
+		return err
+	}
+	for _, dir := range left {
+		if _, statErr := os.Lstat(dir + "/" + lockName); statErr != nil || abandoned(dir+"/") {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}
+	if err := os.Remove(w.root + RepodataDir + "/" + lockName); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
+		return err
+	}
+	return err
+}
+
+// globEscape makes filepath.Glob take path as it is.
+func globEscape(path string) string {
+	return strings.NewReplacer("\\", "\\\\", "*", "\\*", "?", "\\?", "[", "\\[").Replace(path)
+}
+
 // discard removes the workspace. After publish there is none left to remove.
 func (w *workspace) discard() error {
 	if w.lock == nil {
 		return nil
 	}
-	err := errors.Join(os.RemoveAll(w.dir), w.lock.Close())
+	err := errors.Join(w.remove(), w.lock.Close())
 	w.lock = nil
 	return err
 }
 
+// remove removes what has the workspace's name. It takes the name away first: a directory that is half removed, and has
+// no lock any more, would look like one of createrepo_c.
+func (w *workspace) remove() error {
+	for i := 0; ; i++ {
+		gone := fmt.Sprintf("%s%s-%d-gone-%d", w.root, workDir, os.Getpid(), i)
+		err := renameNew(w.root+workDir, gone)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case errors.Is(err, fs.ErrExist) && i < 1000:
+			continue
+		case err != nil:
+			return err
+		}
+		return os.RemoveAll(gone)
+	}
+}
+
 // publish makes the workspace the repodata of the repository, in one step where there was one before.
 func (w *workspace) publish() error {
-	if err := os.Remove(w.dir + lockName); err != nil {
-		return err
-	}
 	if err := atomicfile.SyncDir(w.dir); err != nil {
 		return err
 	}
 	from, to := strings.TrimSuffix(w.dir, "/"), w.root+RepodataDir
-	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_EXCHANGE)
+	// The old repodata will bear the workspace's name. It gets a lock as well, so that a later run can tell that it may
+	// be removed when this one is killed before it does so.
+	old, err := lockIn(to)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if old != nil {
+		defer old.Close()
+	}
+	err = unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_EXCHANGE)
 	switch {
-	case err == nil:
-		// The old repodata now bears the workspace's name and goes with it.
 	case errors.Is(err, unix.ENOENT):
 		err = os.Rename(from, to)
 	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS):
@@ -96,7 +179,7 @@ func (w *workspace) publish() error {
 	if err != nil {
 		return fmt.Errorf("move repodata into place: %w", err)
 	}
-	return errors.Join(atomicfile.SyncDir(w.root), w.discard())
+	return errors.Join(os.Remove(to+"/"+lockName), atomicfile.SyncDir(w.root), w.discard())
 }
 
 // replace is for file systems that cannot exchange two names.
@@ -144,7 +227,7 @@ func (w *workspace) retain(r Retention, now time.Time) error {
 	}
 	for _, e := range entries {
 		to := filepath.Join(w.dir, e.Name())
-		if e.Name() == "repomd.xml" || slices.Contains(drop, e.Name()) {
+		if e.Name() == "repomd.xml" || e.Name() == lockName || slices.Contains(drop, e.Name()) {
 			continue
 		}
 		if _, err := os.Lstat(to); err == nil {

@@ -109,6 +109,9 @@ func NewReader(r io.Reader) (io.ReadCloser, error) {
 	return io.NopCloser(br), nil
 }
 
+// zstdWindow bounds the memory of writers and readers. Metadata repeats itself within less.
+const zstdWindow = 4 << 20
+
 // NewWriter compresses into w at the levels of createrepo_c. The same input gives the same bytes. Closing the result
 // does not close w.
 func NewWriter(w io.Writer, c Compression) (io.WriteCloser, error) {
@@ -123,7 +126,7 @@ func NewWriter(w io.Writer, c Compression) (io.WriteCloser, error) {
 		return xz.WriterConfig{CheckSum: xz.CRC32}.NewWriter(w)
 	case Zstd:
 		return zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1),
-			zstd.WithEncoderCRC(true))
+			zstd.WithEncoderCRC(true), zstd.WithWindowSize(zstdWindow))
 	}
 	return nil, ErrZck
 }
