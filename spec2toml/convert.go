@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,9 @@ import (
 	"github.com/weld-linux/weld-bridge/internal/convert"
 	"github.com/weld-linux/weld-bridge/internal/pkgtoml"
 )
+
+// gcPercent trades memory, of which little is needed, for time.
+const gcPercent = 400
 
 // maxSize bounds what is read of one file.
 const maxSize = 256 << 20
@@ -34,6 +38,7 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 		return cli.Usagef("-o -: standard output takes one document")
 	}
 	o.bulk.Many = many
+	debug.SetGCPercent(gcPercent)
 	return o.bulk.Run(cmd, items, func(_ context.Context, it bulk.Item) bulk.Result {
 		return o.convert(cmd, it.Value.(cli.File), tree)
 	})

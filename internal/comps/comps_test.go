@@ -168,6 +168,7 @@ func TestXMLErrors(t *testing.T) {
 		"entity":           {"<comps><group><id>&foo;</id></group></comps>", "invalid character entity &foo;"},
 		"two langpacks":    {"<comps><langpacks/><langpacks/></comps>", "c.xml:1:20: a second <langpacks>"},
 		"outer comment":    {"<!-- x --><comps/>", "c.xml:1:1: comment outside of <comps> cannot be kept"},
+		"control":          {"<comps>\n<!-- \x10 --></comps>", "c.xml:2:1: comment holds a character that XML does not have"},
 		"prefix":           {"<comps><x:group/></comps>", "unknown element <x:group>"},
 		"second root":      {"<comps/><comps/>", "c.xml:1:9: <comps> where <comps> is expected"},
 	} {
@@ -335,6 +336,7 @@ func FuzzXML(f *testing.F) {
 	for _, replace := range variants {
 		f.Add([]byte(strings.NewReplacer(replace...).Replace(string(full))))
 	}
+	f.Add([]byte("<comps><!-- \x10 --></comps>"))
 	f.Fuzz(func(t *testing.T, xml []byte) {
 		text, _, err := FromXML("c.xml", xml)
 		var place *Error

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // xmlNS is what encoding/xml calls the name space of xml:lang.
@@ -163,6 +164,9 @@ func (p *xmlParser) each(element func(xml.StartElement) error, comment func(stri
 			}
 			err = element(tok)
 		case xml.Comment:
+			if bytes.ContainsFunc(tok, func(r rune) bool { return !isXML(r) }) || !utf8.Valid(tok) {
+				return p.errorf("comment holds a character that XML does not have")
+			}
 			err = comment(string(tok))
 		case xml.EndElement:
 			return nil

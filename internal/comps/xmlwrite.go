@@ -195,13 +195,16 @@ func (w *xmlWriter) escape(s string, inAttribute bool) {
 	}
 }
 
-// allowed notes a character that XML 1.0 does not have.
+// allowed notes a character that XML does not have.
 func (w *xmlWriter) allowed(r rune, text string) {
-	switch {
-	case r == '\t' || r == '\n' || r == '\r':
-	case r < 0x20 || r == 0xfffe || r == 0xffff:
+	if !isXML(r) {
 		w.fail("%q holds a character that XML does not have", text)
 	}
+}
+
+// isXML says whether XML 1.0 has a character.
+func isXML(r rune) bool {
+	return r >= 0x20 && r != 0xfffe && r != 0xffff || r == '\t' || r == '\n' || r == '\r'
 }
 
 func (w *xmlWriter) fail(format string, args ...any) {

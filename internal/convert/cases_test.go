@@ -84,7 +84,7 @@ make check
 `,
 		typed: []string{
 			`{ bcond = "tests", default = true }`, `epoch = 2`, `["gcc", "make"]`, `{ dep = "check-devel", when = "?with_tests" }`,
-			`{ dep = "shadow-utils", qualifiers = "pre" }`, `mode = "0750", user = "root", group = "hello"`, `config = "noreplace"`,
+			`{ dep = "shadow-utils", qualifiers = "pre" }`, `mode = "0750", user = "root", group = "hello", separator = ", "`, `config = "noreplace"`,
 			`{ number = 1, file = "hello-fix.patch", comment = "https://example.org/bug/1" }`, `when = "if %{with tests}"`, `build_arch = "noarch"`,
 		},
 	},
@@ -109,6 +109,7 @@ make check
 	},
 	{name: "spelled conditions", spec: "  %if  1  \nRequires: a\n%else # no\nRequires: b\n%endif  # yes\n", typed: []string{"%else # no"}},
 	{name: "hollow", spec: "%if 1\n# nothing\n%endif\nName: a\n", typed: []string{"!%if 1"}},
+	{name: "long expressions", spec: "%if 1 || \\\n   2\n# nothing\n%endif\n%if 3 || \\\n   4\nName: a\n%endif\n", typed: []string{"!%if 1"}},
 	{name: "crossing", spec: "%if 1\n%package a\nSummary: s\n%endif\nRequires: b\n", crossing: true},
 	{name: "crossing scripts", spec: "%build\nmake\n%if 1\nmake docs\n%install\nmake install\n%endif\nmake more\n", crossing: true},
 	{

@@ -34,7 +34,7 @@ func (l *lifter) changelogSection(s *spec.Section) {
 		c.Entries, l.gaps = parseChanges(body)
 		common(c)
 	}
-	l.section(s, "changelog", nil, c, body)
+	l.section(s, "changelog", nil, c)
 	l.items(end, s.End, func(i int) { l.between(c, i) })
 }
 

@@ -28,16 +28,19 @@ type blocks struct {
 }
 
 type block struct {
-	lines []int // %if, branches, %endif
-	fate  fate
+	lines    []int // %if, branches, %endif
+	fate     fate
+	branches int  // how many %elif and %else it has
+	last     bool // its %else is behind
 }
 
 // branch is a block and how many %elif and %else of it are behind.
 type branch struct{ block, n int }
 
 // matchBlocks pairs the conditionals and tells which of them follow the
-// sections, so that they can become conditions.
-func matchBlocks(f *spec.File) *blocks {
+// sections, so that they can become conditions. When plain, blocks of more than
+// two branches do not.
+func matchBlocks(f *spec.File, plain bool) *blocks {
 	b := &blocks{file: f, of: make([]int, len(f.Lines)), owner: make([]int, len(f.Lines)), makers: map[string]bool{}}
 	b.items = make([]bool, len(f.Sections))
 	for s := range f.Sections {
@@ -52,6 +55,9 @@ func matchBlocks(f *spec.File) *blocks {
 	b.findMakers()
 	b.pair()
 	for n := range b.list {
+		if plain && b.list[n].branches > 1 {
+			b.list[n].fate = fateRaw
+		}
 		b.textOnly(n)
 	}
 	for changed := true; changed; {
@@ -104,8 +110,16 @@ func (b *blocks) pair() {
 		}
 		top := stack[len(stack)-1]
 		b.of[i] = top
+		bl := &b.list[top]
 		if kind != spec.If {
-			b.list[top].lines = append(b.list[top].lines, i)
+			bl.lines = append(bl.lines, i)
+		}
+		if kind == spec.Elif || kind == spec.Else {
+			bl.branches++
+			if bl.last {
+				bl.fate = fateRaw
+			}
+			bl.last = bl.last || kind == spec.Else
 		}
 		if kind == spec.Endif {
 			stack = stack[:len(stack)-1]

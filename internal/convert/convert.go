@@ -26,28 +26,42 @@ type Options struct {
 // FromSpec makes the document of a spec. name is what errors call the spec.
 // The error is about the spec: an %if that is never closed.
 func FromSpec(name string, b []byte, o Options) (*pkgtoml.Document, error) {
-	l, err := document(name, b)
-	if err != nil {
-		return nil, err
+	var failed error
+	for effort := range efforts {
+		l, err := document(name, b, effort)
+		if err != nil {
+			return nil, err
+		}
+		back := toSpec(l.doc, l.index, len(b))
+		if bytes.Equal(back, b) {
+			if o.NoLayout {
+				l.doc.Layout = nil
+			}
+			return l.doc, nil
+		}
+		failed = notSame(name, b, back)
 	}
-	if back := toSpec(l.doc, l.index, len(b)); !bytes.Equal(back, b) {
-		return nil, notSame(name, b, back)
-	}
-	if o.NoLayout {
-		l.doc.Layout = nil
-	}
-	return l.doc, nil
+	return nil, failed
 }
 
+// efforts is how often a spec is tried: all typed; then without conditions of
+// several branches; then as one piece of text.
+const efforts = 3
+
 // document makes the document of a spec, without proof.
-func document(name string, b []byte) (*lifter, error) {
+func document(name string, b []byte, effort int) (*lifter, error) {
 	text, layout := normalise(b)
 	file := spec.Parse([]byte(text))
 	var fault *spec.Fault
 	if err := file.Balance(); errors.As(err, &fault) && strings.HasPrefix(fault.What, "unterminated") {
 		return nil, fmt.Errorf("%s:%w", name, err)
 	}
-	l := lift(file)
+	var l *lifter
+	if effort < efforts-1 {
+		l = lift(file, effort > 0)
+	} else {
+		l = whole(text)
+	}
 	l.doc.Layout = layout
 	l.encodeLayout()
 	return l, nil

@@ -189,7 +189,7 @@ func BenchmarkWithoutProof(b *testing.B) {
 	b.SetBytes(int64(len(spec)))
 	b.ReportAllocs()
 	for b.Loop() {
-		doc, err := document("big.spec", spec)
+		doc, err := document("big.spec", spec, 0)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -201,6 +201,9 @@ func (s *fileScanner) attr(arg string) bool {
 		at := strings.Index(raw, v)
 		if i > 0 {
 			s.tmpl.WriteByte(',')
+			if sep := "," + raw[:at]; i == 1 && sep != "," {
+				s.f.Separator = sep
+			}
 		}
 		s.tmpl.WriteString(raw[:at] + "{" + attrNames[i] + "}" + raw[at+len(v):])
 		if v != "-" {

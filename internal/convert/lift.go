@@ -24,11 +24,12 @@ type lifter struct {
 	behind  map[*pkgtoml.Macro]pkgtoml.Entry // the section that a macro stands behind
 }
 
-func lift(f *spec.File) *lifter {
+func lift(f *spec.File, plain bool) *lifter {
 	l := &lifter{
-		file: f, blocks: matchBlocks(f), doc: &pkgtoml.Document{}, pkgs: map[string][]*pkgtoml.Package{},
+		file: f, blocks: matchBlocks(f, plain), doc: &pkgtoml.Document{}, pkgs: map[string][]*pkgtoml.Package{},
 		seen: map[string]bool{}, behind: map[*pkgtoml.Macro]pkgtoml.Entry{},
 	}
+	l.nodes = make([]node, 0, len(f.Lines)/2+16)
 	for i := range f.Sections {
 		s := &f.Sections[i]
 		switch {
@@ -51,6 +52,16 @@ func lift(f *spec.File) *lifter {
 	for m, e := range l.behind {
 		m.At = l.index.byEntry[e].token[1:]
 	}
+	return l
+}
+
+// whole keeps a spec as it is.
+func whole(text string) *lifter {
+	line, body, _ := strings.Cut(text, "\n")
+	s := &pkgtoml.Section{Header: line, Body: body}
+	l := &lifter{file: &spec.File{}, doc: &pkgtoml.Document{Sections: []*pkgtoml.Section{s}}}
+	l.nodes = []node{{op: opSection, sect: &section{kind: "section", entry: s}}}
+	l.index = indexDocument(l.doc)
 	return l
 }
 
@@ -205,7 +216,7 @@ func (l *lifter) anchor(m *pkgtoml.Macro) string {
 }
 
 // section notes a header.
-func (l *lifter) section(s *spec.Section, kind string, pkg *pkgtoml.Package, e pkgtoml.Entry, body string) {
+func (l *lifter) section(s *spec.Section, kind string, pkg *pkgtoml.Package, e pkgtoml.Entry) {
 	ln := &l.file.Lines[s.Head]
 	m := e.Common()
 	m.When = l.blocks.when(s.Head)
@@ -218,7 +229,7 @@ func (l *lifter) section(s *spec.Section, kind string, pkg *pkgtoml.Package, e p
 			tmpl = ""
 		}
 	}
-	l.nodes = append(l.nodes, node{op: opSection, text: ln.Text + body, sect: sect, tmpl: tmpl})
+	l.nodes = append(l.nodes, node{op: opSection, sect: sect, tmpl: tmpl})
 }
 
 // exact tells whether a section's header can be given back.
@@ -262,7 +273,7 @@ func (l *lifter) packageSection(s *spec.Section) {
 	key := packageKey(h.name, h.full)
 	l.pkgs[key] = append(l.pkgs[key], p)
 	l.doc.Subpackages = append(l.doc.Subpackages, p)
-	l.section(s, "package", p, p, "")
+	l.section(s, "package", p, p)
 	l.items(s.Body, s.End, func(i int) { l.packageLine(s, p, i) })
 }
 
@@ -306,7 +317,7 @@ func (l *lifter) filesSection(s *spec.Section) {
 		pkg = l.find(h, l.blocks.when(s.Head))
 	}
 	pkg.Files = append(pkg.Files, files)
-	l.section(s, "files", pkg, files, "")
+	l.section(s, "files", pkg, files)
 	l.items(s.Body, s.End, func(i int) {
 		if l.outside(s, i) && l.file.Lines[i].Kind == spec.Text {
 			l.between(files, i)
@@ -334,7 +345,7 @@ func (l *lifter) between(e pkgtoml.Entry, i int) {
 func (l *lifter) listSection(s *spec.Section) {
 	list := &pkgtoml.SourceList{Patches: s.Name == "patchlist"}
 	l.doc.Lists = append(l.doc.Lists, list)
-	l.section(s, s.Name, nil, list, "")
+	l.section(s, s.Name, nil, list)
 	l.items(s.Body, s.End, func(i int) {
 		text := l.file.Lines[i].Text
 		body := strings.Trim(text, blanks)
@@ -351,16 +362,16 @@ func (l *lifter) rawSection(s *spec.Section, number int) {
 	end := l.bodyEnd(s, l.blocks.hoistStart(number))
 	e := &pkgtoml.Section{Header: strings.TrimSuffix(ln.Text, "\n"), Body: l.text(s.Body, end)}
 	l.doc.Sections = append(l.doc.Sections, e)
-	l.section(s, "section", nil, e, e.Body)
+	l.section(s, "section", nil, e)
 	l.items(end, s.End, func(i int) { l.between(e, i) })
 }
 
 func (l *lifter) text(from, to int) string {
-	var b strings.Builder
-	for i := from; i < to; i++ {
-		b.WriteString(l.file.Lines[i].Text)
+	if from >= to {
+		return ""
 	}
-	return b.String()
+	last := &l.file.Lines[to-1]
+	return l.file.Text[l.file.Lines[from].Pos : last.Pos+len(last.Text)]
 }
 
 // textSection reads a section that is text.
@@ -396,7 +407,7 @@ func (l *lifter) textSection(s *spec.Section, number int) {
 	end := l.bodyEnd(s, l.blocks.hoistStart(number))
 	script.Body = l.text(s.Body, end)
 	*to = append(*to, &script)
-	l.section(s, s.Name, pkg, &script, script.Body)
+	l.section(s, s.Name, pkg, &script)
 	l.items(end, s.End, func(i int) { l.between(&script, i) })
 }
 

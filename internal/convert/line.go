@@ -216,9 +216,9 @@ func parseTag(body string) (parsed, bool) {
 		return parsed{}, false
 	}
 	setSpelling(p.entry, strings.TrimRight(name, " \t"))
-	spelled := head + ":"
-	if spelled == tagText(p.entry) {
-		spelled = "{tag}"
+	spelled := "{tag}"
+	if text := tagText(p.entry); len(text) != colon+1 || text[:colon] != head {
+		spelled = head + ":"
 	}
 	p.tmpl = spelled + sep + p.tmpl
 	return p, true
@@ -281,7 +281,7 @@ func parseSource(head, lower, sep, value string) (parsed, bool) {
 		word = "patch"
 	}
 	s := &pkgtoml.Source{Patch: word == "patch", Number: lower[len(word):], File: value}
-	if n, err := strconv.ParseUint(s.Number, 10, 31); s.Number != "" && (err != nil || len(s.Number) > 9 || n > 1<<30) {
+	if len(s.Number) > 9 || strings.Trim(s.Number, "0123456789") != "" {
 		return parsed{}, false
 	}
 	setSpelling(s, head[:len(word)])

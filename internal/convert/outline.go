@@ -185,7 +185,10 @@ func (o *outline) node(i int) int {
 		o.out.WriteString(n.text)
 	case opVerbatim:
 		o.endLine()
-		o.out.WriteString("!" + n.text)
+		for _, line := range strings.SplitAfter(strings.TrimSuffix(n.text, "\n"), "\n") {
+			o.out.WriteString("!" + line)
+		}
+		o.out.WriteByte('\n')
 	case opOpen, opElse, opElif, opClose:
 		o.bracket(n, i)
 	case opSection:

@@ -102,15 +102,25 @@ func fileTemplate(f *pkgtoml.File) string {
 	return strings.Join(append(directiveTexts(f), "{paths}"), " ")
 }
 
+// attrSeparator stands between the fields of %attr: a comma, and perhaps blanks.
+func attrSeparator(f *pkgtoml.File) string {
+	if strings.Trim(f.Separator, " \t") == "," {
+		return f.Separator
+	}
+	return ","
+}
+
 // directiveTexts are the directives of a file's line.
 func directiveTexts(f *pkgtoml.File) []string {
 	var out []string
 	for _, d := range f.Directives() {
 		switch {
-		case d == "attr" && f.DirMode != "":
-			d = "attr({mode},{user},{group},{dirmode})"
 		case d == "attr":
-			d = "attr({mode},{user},{group})"
+			fields := []string{"{mode}", "{user}", "{group}", "{dirmode}"}
+			if f.DirMode == "" {
+				fields = fields[:3]
+			}
+			d = "attr(" + strings.Join(fields, attrSeparator(f)) + ")"
 		case d == "config" && f.Config == "true":
 		case d == "config", d == "verify", d == "lang", d == "caps":
 			d += "({" + d + "})"
@@ -324,5 +334,5 @@ func guard(e pkgtoml.Entry) string {
 func fileGist(f *pkgtoml.File) any {
 	flags := slices.Clone(f.Flags)
 	slices.Sort(flags)
-	return []any{f.Paths, f.Config, flags, f.Mode, f.User, f.Group, f.DirMode, f.HasVerify, f.Verify, f.Lang, f.Caps, f.Defattr, f.Macro, f.Raw}
+	return []any{f.Paths, f.Config, flags, f.Mode, f.User, f.Group, f.DirMode, attrSeparator(f), f.HasVerify, f.Verify, f.Lang, f.Caps, f.Defattr, f.Macro, f.Raw}
 }

@@ -167,5 +167,5 @@ func depName(w string, first bool) bool {
 		return false
 	}
 	end := macroEnd(w, 0)
-	return end > 0 && end < len(w) && strings.IndexAny(w[:end], ":") < 0
+	return end > 0 && end < len(w) && !strings.ContainsRune(w[:end], ':')
 }

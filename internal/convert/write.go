@@ -254,7 +254,7 @@ func nextPath(nodes []node) []string {
 // entry in it that stands under one more condition than is open.
 func (w *writer) open(nodes []node) {
 	n := &nodes[0]
-	depth := w.depth(n.block)
+	depth := w.depth()
 	path := insidePath(nodes, n.block, depth)
 	if path == nil {
 		return
@@ -282,7 +282,7 @@ func firstLine(nodes []node) pkgtoml.Entry {
 }
 
 // depth is the number of terms that are open where the layout opens a block.
-func (w *writer) depth(int) int {
+func (w *writer) depth() int {
 	n := len(w.stack)
 	for n > 0 && w.stack[n-1].block == 0 {
 		n--
@@ -319,7 +319,8 @@ func insidePath(nodes []node, block, depth int) []string {
 	return nil
 }
 
-// turn goes to the next branch of a block.
+// turn goes to the next branch of a block, if that is where the next entry
+// stands.
 func (w *writer) turn(nodes []node) {
 	n := &nodes[0]
 	at := slices.IndexFunc(w.stack, func(f frame) bool { return f.block == n.block })
@@ -334,19 +335,20 @@ func (w *writer) turn(nodes []node) {
 	if w.stack[last].other {
 		return
 	}
-	if n.op == opElse {
+	path := insidePath(nodes, n.block, last)
+	if path != nil && (w.common(path) != last || path[last] != "else "+w.stack[last].term) {
+		return
+	}
+	switch {
+	case n.op == opElse && (path == nil || len(path) == last+1 || !isElif(path[last+1])):
 		w.stack[last].other = true
 		w.verbatim("%else", n.text)
-		return
+	case n.op == opElif && path != nil && len(path) > last+1 && isElif(path[last+1]):
+		w.stack[last].other = true
+		t := strings.TrimPrefix(path[last+1], "else ")
+		w.conditional(t, n.text)
+		w.stack = append(w.stack, frame{term: t, block: n.block})
 	}
-	path := insidePath(nodes, n.block, last+1)
-	if path == nil || !isElif(path[last+1]) {
-		return
-	}
-	w.stack[last].other = true
-	t := strings.TrimPrefix(path[last+1], "else ")
-	w.conditional(t, n.text)
-	w.stack = append(w.stack, frame{term: t, block: n.block})
 }
 
 func (w *writer) close(n *node) {

@@ -114,6 +114,7 @@ type File struct {
 	Defattr   string   // a line %defattr(…)
 	Macro     string   // a line that is a macro
 	Raw       string   // a line that was not understood
+	Separator string   // between the fields of %attr, where it is not a comma alone
 	HasVerify bool
 }
 

@@ -3,13 +3,9 @@ package pkgtoml
 import (
 	"bytes"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
-
-// field is one key of a table with its value, encoded.
-type field struct{ key, value string }
 
 type encoder struct {
 	bytes.Buffer
@@ -18,6 +14,7 @@ type encoder struct {
 // Encode writes the document.
 func Encode(d *Document) []byte {
 	e := &encoder{}
+	e.Grow(sizeOf(d))
 	writeList(e, "macro", d.Macros, 0, macroFields)
 	e.mainPackage(d)
 	writeTableList(e, "sources", d.Sources, sourceFields)
@@ -45,6 +42,21 @@ func Encode(d *Document) []byte {
 	}
 	e.layout(d.Layout)
 	return e.Bytes()
+}
+
+// sizeOf guesses how long a document becomes.
+func sizeOf(d *Document) int {
+	n := 2048 + 200*len(d.Subpackages)
+	for _, s := range d.Build {
+		n += len(s.Body) + 32
+	}
+	for _, c := range d.Changelog.Entries {
+		n += len(c.Text) + len(c.Author) + len(c.Raw) + 100
+	}
+	if d.Layout != nil {
+		n += len(d.Layout.Order)
+	}
+	return n + n/4
 }
 
 func (e *encoder) head(h string) {
@@ -111,169 +123,6 @@ func commentValue(c, indent string) string {
 	return b.String()
 }
 
-func macroFields(m *Macro) []field {
-	f := []field{{m.Form, quote(m.Name)}}
-	switch {
-	case m.Form == Bcond && (m.Value == "true" || m.Value == "false"):
-		f = append(f, field{"default", m.Value})
-	case m.Form == Bcond:
-		f = append(f, field{"default", quote(m.Value)})
-	case m.Form == Global, m.Form == Define:
-		f = append(f, field{"value", value(m.Value)})
-	}
-	if m.At != "" {
-		f = append(f, field{"at", quote(m.At)})
-	}
-	return f
-}
-
-func sourceFields(s *Source) []field {
-	f := []field{}
-	if s.Number == "" && s.Spelling == "" {
-		f = append(f, field{"", quote(s.File)})
-	}
-	if s.Number != "" {
-		f = append(f, field{"number", number(s.Number)})
-	}
-	return spelled(append(f, field{"file", quote(s.File)}), s.Spelling)
-}
-
-// number writes a number as such where that loses no leading zero.
-func number(s string) string {
-	if n, err := strconv.Atoi(s); err == nil && n >= 0 && strconv.Itoa(n) == s {
-		return s
-	}
-	return quote(s)
-}
-
-func spelled(f []field, spelling string) []field {
-	if spelling == "" {
-		return f
-	}
-	return append(f, field{"spelling", quote(spelling)})
-}
-
-func tagFields(t *Tag) []field {
-	value := quote(t.Value)
-	if t.Key == "epoch" {
-		value = number(t.Value)
-	}
-	f := []field{}
-	if t.Lang == "" && t.Spelling == "" {
-		f = append(f, field{"", value})
-	}
-	f = append(f, field{"value", value})
-	if t.Lang != "" {
-		f = append(f, field{"lang", quote(t.Lang)})
-	}
-	return spelled(f, t.Spelling)
-}
-
-func depFields(d *Dep) []field {
-	key, with := "dep", "qualifiers"
-	if d.Kind == "build_option" {
-		key, with = "option", "section"
-	}
-	value := inlineArray(d.Deps)
-	if len(d.Deps) == 1 {
-		value = quote(d.Deps[0])
-	} else {
-		key = "deps"
-	}
-	f := []field{}
-	if d.Qualifiers == "" && d.Spelling == "" && d.Separator == "" {
-		f = append(f, field{"", value})
-	}
-	f = append(f, field{key, value})
-	if d.Separator != "" {
-		f = append(f, field{"separator", quote(d.Separator)})
-	}
-	if d.Qualifiers != "" {
-		f = append(f, field{with, quote(d.Qualifiers)})
-	}
-	return spelled(f, d.Spelling)
-}
-
-func fileFields(f *File) []field {
-	switch {
-	case f.Raw != "":
-		return []field{{"raw", quote(f.Raw)}}
-	case f.Macro != "":
-		return []field{{"macro", quote(f.Macro)}}
-	case f.Defattr != "":
-		return []field{{"defattr", quote(f.Defattr)}}
-	}
-	var out []field
-	if len(f.Paths) == 1 {
-		out = append(out, field{"path", quote(f.Paths[0])})
-	} else {
-		out = append(out, field{"paths", inlineArray(f.Paths)})
-	}
-	for _, d := range f.Directives() {
-		out = append(out, directiveFields(f, d)...)
-	}
-	if len(out) == 1 && len(f.Paths) == 1 {
-		out = []field{{"", out[0].value}, out[0]}
-	}
-	return out
-}
-
-// Directives are the directives of an entry, in the order of its line.
-func (f *File) Directives() []string {
-	has := func(d string) bool {
-		switch d {
-		case "config":
-			return f.Config != ""
-		case "attr":
-			return f.Mode+f.User+f.Group+f.DirMode != ""
-		case "verify":
-			return f.HasVerify
-		case "lang":
-			return f.Lang != ""
-		case "caps":
-			return f.Caps != ""
-		}
-		return slices.Contains(f.Flags, d)
-	}
-	var out []string
-	for _, d := range f.Order {
-		if has(d) && !slices.Contains(out, d) {
-			out = append(out, d)
-		}
-	}
-	for _, d := range FileDirectives {
-		if has(d) && !slices.Contains(out, d) {
-			out = append(out, d)
-		}
-	}
-	return out
-}
-
-func directiveFields(f *File, d string) []field {
-	switch d {
-	case "config":
-		if f.Config == "true" {
-			return []field{{"config", "true"}}
-		}
-		return []field{{"config", quote(f.Config)}}
-	case "attr":
-		var out []field
-		for _, x := range []field{{"mode", f.Mode}, {"user", f.User}, {"group", f.Group}, {"dirmode", f.DirMode}} {
-			if x.value != "" {
-				out = append(out, field{x.key, quote(x.value)})
-			}
-		}
-		return out
-	case "verify":
-		return []field{{"verify", quote(f.Verify)}}
-	case "lang":
-		return []field{{"lang", quote(f.Lang)}}
-	case "caps":
-		return []field{{"caps", quote(f.Caps)}}
-	}
-	return []field{{d, "true"}}
-}
-
 func (e *encoder) mainPackage(d *Document) {
 	e.head("[package]")
 	e.tags(&d.Main, "build_system")
@@ -337,11 +186,7 @@ func (e *encoder) descriptions(list []*Script, outer []string) {
 		e.text("description", list[0].Body)
 		return
 	}
-	tables := make([]string, len(list))
-	for i, s := range list {
-		tables[i] = scriptTable(s, outer)
-	}
-	e.key("description", arrayOf(tables))
+	e.key("description", scriptsValue(list, outer))
 }
 
 // plainText tells whether the one script of a list is nothing but its body.
@@ -356,8 +201,14 @@ func plainText(list []*Script, outer []string) bool {
 func scriptAttributes(s *Script) []field {
 	var out []field
 	for _, f := range []field{
-		{"interpreter", s.Interpreter}, {"mode", s.Mode}, {"lang", s.Lang}, {"file", s.File},
-		{"flags", s.Flags}, {"head", s.Head}, {"on", s.On}, {"args", s.Args},
+		{"interpreter", s.Interpreter},
+		{"mode", s.Mode},
+		{"lang", s.Lang},
+		{"file", s.File},
+		{"flags", s.Flags},
+		{"head", s.Head},
+		{"on", s.On},
+		{"args", s.Args},
 	} {
 		if f.value != "" {
 			out = append(out, field{f.key, quote(f.value)})
@@ -441,8 +292,9 @@ func (e *encoder) scripts(table string, list []*Script) {
 	}, nil)
 }
 
-// scriptSet writes the scripts by kind: those that are text only as keys of the
-// table, the others after them as tables of their own.
+// scriptSet writes the scripts by kind in their order: those that are text only
+// as keys of the table, and behind the last of these the others as tables of
+// their own.
 func (e *encoder) scriptSet(table string, list []*Script, head func(), outer []string) {
 	byKind := map[string][]*Script{}
 	var kinds []string
@@ -452,24 +304,45 @@ func (e *encoder) scriptSet(table string, list []*Script, head func(), outer []s
 		}
 		byKind[s.Kind] = append(byKind[s.Kind], s)
 	}
-	for _, k := range kinds {
+	last := -1
+	for i, k := range kinds {
 		if plainText(byKind[k], outer) {
-			head()
-			e.text(k, byKind[k][0].Body)
+			last = i
 		}
 	}
-	for _, k := range kinds {
-		switch l := byKind[k]; {
-		case len(l) == 0 || plainText(l, outer):
-		case len(l) == 1:
-			e.head("[" + table + "." + k + "]")
-			e.scriptIn(l[0], false, outer)
-		default:
-			for _, s := range l {
-				e.head("[[" + table + "." + k + "]]")
-				e.scriptIn(s, false, outer)
-			}
+	for _, k := range kinds[:last+1] {
+		head()
+		if plainText(byKind[k], outer) {
+			e.text(k, byKind[k][0].Body)
+		} else {
+			e.key(k, scriptsValue(byKind[k], outer))
 		}
+	}
+	for _, k := range kinds[last+1:] {
+		e.scriptTables(table+"."+k, byKind[k], outer)
+	}
+}
+
+// scriptsValue writes scripts of one kind beside their key.
+func scriptsValue(list []*Script, outer []string) string {
+	tables := make([]string, len(list))
+	for i, s := range list {
+		tables[i] = scriptTable(s, outer)
+	}
+	if len(tables) == 1 {
+		return tables[0]
+	}
+	return arrayOf(tables)
+}
+
+func (e *encoder) scriptTables(table string, list []*Script, outer []string) {
+	for _, s := range list {
+		if len(list) == 1 {
+			e.head("[" + table + "]")
+		} else {
+			e.head("[[" + table + "]]")
+		}
+		e.scriptIn(s, false, outer)
 	}
 }
 

@@ -87,6 +87,7 @@ func (r *reader) macro(path string, v any) *Macro {
 	}
 	switch m.Form {
 	case "":
+		t.known = append(t.known, "value", "default")
 		t.done()
 		r.fail(path, `expected one of "global", "define", "undefine", "bcond", "include", "load", "macro" and "raw"`)
 	case Global, Define:
@@ -361,11 +362,11 @@ func (r *reader) file(path string, v any) *File {
 	order := r.order(path, v)
 	f := &File{
 		Mode: t.str("mode"), User: t.str("user"), Group: t.str("group"), DirMode: t.str("dirmode"), Verify: t.str("verify"),
-		HasVerify: t.has("verify"), Lang: t.str("lang"), Caps: t.str("caps"), Defattr: t.str("defattr"), Macro: t.str("macro"), Raw: t.str("raw"),
+		HasVerify: t.has("verify"), Separator: t.str("separator"), Lang: t.str("lang"), Caps: t.str("caps"), Defattr: t.str("defattr"), Macro: t.str("macro"), Raw: t.str("raw"),
 	}
 	for _, k := range order {
 		switch k {
-		case "mode", "user", "group", "dirmode":
+		case "mode", "user", "group", "dirmode", "separator":
 			k = "attr"
 		}
 		f.Order = append(f.Order, k)

@@ -153,19 +153,20 @@ func macroSchema() object {
 
 func fileSchema() object {
 	properties := object{
-		"path":    text("The path."),
-		"paths":   object{"type": "array", "items": object{"type": "string"}, "description": "Paths that share a line."},
-		"config":  object{"type": []string{"boolean", "string"}, "description": "A configuration file: true, or noreplace, missingok, …."},
-		"mode":    text("The mode of %attr."),
-		"user":    text("The owner of %attr."),
-		"group":   text("The group of %attr."),
-		"dirmode": text("The mode of directories of %attr."),
-		"verify":  text("What rpm -V looks at: the text of %verify(…)."),
-		"lang":    text("The language: %lang(…)."),
-		"caps":    text("Capabilities: %caps(…)."),
-		"defattr": text("A line %defattr(…)."),
-		"macro":   text("A line that is a macro, verbatim."),
-		"raw":     text("A line that could not be taken apart, verbatim."),
+		"path":      text("The path."),
+		"paths":     object{"type": "array", "items": object{"type": "string"}, "description": "Paths that share a line."},
+		"config":    object{"type": []string{"boolean", "string"}, "description": "A configuration file: true, or noreplace, missingok, …."},
+		"mode":      text("The mode of %attr."),
+		"user":      text("The owner of %attr."),
+		"group":     text("The group of %attr."),
+		"dirmode":   text("The mode of directories of %attr."),
+		"separator": text("What stands between the fields of %attr; default: a comma."),
+		"verify":    text("What rpm -V looks at: the text of %verify(…)."),
+		"lang":      text("The language: %lang(…)."),
+		"caps":      text("Capabilities: %caps(…)."),
+		"defattr":   text("A line %defattr(…)."),
+		"macro":     text("A line that is a macro, verbatim."),
+		"raw":       text("A line that could not be taken apart, verbatim."),
 	}
 	for _, name := range FileFlags {
 		properties[name] = flag("%" + name)

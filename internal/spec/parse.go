@@ -44,7 +44,8 @@ type parser struct {
 // Parse takes a spec apart. It accepts every input.
 func Parse(b []byte) *File {
 	p := &parser{in: string(b), num: 1}
-	p.file.Lines = make([]Line, 0, len(b)/32+8)
+	p.file.Text = p.in
+	p.file.Lines = make([]Line, 0, len(b)/36+8)
 	p.file.Sections = append(p.file.Sections, Section{Head: -1})
 	current := &p.file.Sections[0]
 	for p.pos < len(p.in) {
@@ -78,7 +79,15 @@ func (p *parser) next(items bool) Line {
 		}
 		line.Text = p.in[start:end]
 	}
-	line.Num = p.num
+	if line.Kind == If || line.Kind == Elif { // its expression may go on
+		for continued(p.in[start:end]) && end < len(p.in) {
+			end = p.bracketEnd(end)
+		}
+		line.Text = p.in[start:end]
+		at := strings.Index(line.Text, "%"+line.Word) + 1 + len(line.Word)
+		line.Rest = trim(line.Text[at:])
+	}
+	line.Num, line.Pos = p.num, start
 	p.num += strings.Count(line.Text, "\n")
 	p.pos = end
 	return line
@@ -195,17 +204,17 @@ func classify(text string) Line {
 		return line
 	}
 	n := 1
+	for n < len(t) && isLetter(t[n]) {
+		n++
+	}
+	if kind, ok := conditionals[t[1:n]]; ok && condEnds(kind, t[n:]) {
+		line.Kind, line.Word, line.Rest = kind, t[1:n], trim(t[n:])
+		return line
+	}
 	for n < len(t) && isWordByte(t[n]) {
 		n++
 	}
-	if n == 1 {
-		return line
-	}
 	word := t[1:n]
-	if kind, ok := conditionals[word]; ok && condEnds(kind, t[n:]) {
-		line.Kind, line.Word, line.Rest = kind, word, trim(t[n:])
-		return line
-	}
 	if t[0] == text[0] && (n == len(t) || isSpace(t[n])) {
 		lower := strings.ToLower(word)
 		if sections[lower] {

@@ -34,6 +34,7 @@ const (
 type Line struct {
 	Kind Kind
 	Num  int    // number of the first physical line, from 1
+	Pos  int    // offset of the first byte
 	Text string // every byte, with the line end where there is one
 	// Word is the conditional's keyword or the section's name, in lower
 	// case and without the percent sign.
@@ -53,6 +54,7 @@ type Section struct {
 
 // File is a spec taken apart.
 type File struct {
+	Text     string // the whole spec
 	Lines    []Line
 	Sections []Section // the first is the preamble; all lines belong to one
 }
