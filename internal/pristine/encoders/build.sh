@@ -60,7 +60,6 @@ zstd() {
 }
 
 case $kind-$name in
-system-zlib) compile -o "$work/main.o" -c "$src/zlib.c" && link "$work/main.o" -lz ;;
 system-liblzma) compile -o "$work/main.o" -c "$src/liblzma.c" && link "$work/main.o" -llzma ;;
 system-libbz2) compile -o "$work/main.o" -c "$src/libbz2.c" && link "$work/main.o" -lbz2 ;;
 module-libzstd-1.5.4)

@@ -14,10 +14,15 @@ ENCODERS_MODULE := $(shell sed -n 's/^\([a-z][^ ]*\) .*/\1/p' $(ENCODERS_SRC)/mo
 ENCODERS ?= $(ENCODERS_SYSTEM) $(ENCODERS_MODULE)
 
 .PHONY: encoders
-encoders: $(ENCODERS:%=$(LIBEXEC)/weld-encode-%)
+encoders: $(ENCODERS:%=$(LIBEXEC)/weld-encode-%) ## the programs that re-create payloads and archives
 
-$(ENCODERS_SYSTEM:%=$(LIBEXEC)/weld-encode-%): $(LIBEXEC)/weld-encode-%: $(ENCODERS_SRC)/%.c $(ENCODERS_SRC)/helper.h $(ENCODERS_SRC)/build.sh
-	CC='$(CC)' CFLAGS='$(CFLAGS)' $(ENCODERS_SRC)/build.sh system $* $@
-
-$(ENCODERS_MODULE:%=$(LIBEXEC)/weld-encode-%): $(LIBEXEC)/weld-encode-%: $(ENCODERS_SRC)/modules.txt $(ENCODERS_SRC)/libzstd.c $(ENCODERS_SRC)/liblzma.c $(ENCODERS_SRC)/zlib.c $(ENCODERS_SRC)/helper.h $(ENCODERS_SRC)/build.sh
-	CC='$(CC)' CFLAGS='$(CFLAGS)' $(ENCODERS_SRC)/build.sh module $* $@
+# $(call ENCODERS_RULE,kind,names,source): helpers around the libraries of a kind.
+define ENCODERS_RULE
+$(patsubst %,$(LIBEXEC)/weld-encode-%,$(2)): $(LIBEXEC)/weld-encode-%: $(ENCODERS_SRC)/$(3) $(ENCODERS_SRC)/helper.h $(ENCODERS_SRC)/build.sh
+	CC='$$(CC)' CFLAGS='$$(CFLAGS)' $(ENCODERS_SRC)/build.sh $(1) $$* $$@
+endef
+$(eval $(call ENCODERS_RULE,system,liblzma,liblzma.c))
+$(eval $(call ENCODERS_RULE,system,libbz2,libbz2.c))
+$(eval $(call ENCODERS_RULE,module,$(filter zlib-%,$(ENCODERS_MODULE)),zlib.c))
+$(eval $(call ENCODERS_RULE,module,$(filter libzstd-%,$(ENCODERS_MODULE)),libzstd.c))
+$(eval $(call ENCODERS_RULE,module,$(filter lzma2-%,$(ENCODERS_MODULE)),liblzma.c))
