@@ -147,9 +147,6 @@ func (f *publishFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer store.Close()
-	if opts.CacheDir = f.cache; opts.CacheDir == "" {
-		opts.CacheDir = cacheDir(path)
-	}
 	release, err := store.Lock(cmd.Context())
 	if err != nil {
 		return err
@@ -158,6 +155,9 @@ func (f *publishFlags) run(cmd *cobra.Command) error {
 	c, err := store.Collection(f.collection)
 	if err != nil {
 		return err
+	}
+	if opts.CacheDir = f.cache; opts.CacheDir == "" {
+		opts.CacheDir = cacheDir(path)
 	}
 	target := repo.Target{Dir: f.output, Keep: f.keep, Packages: f.packages == "link"}
 	done, err := repo.Publish(cmd.Context(), c, target, opts)

@@ -55,6 +55,12 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer store.Close()
+	var config net.ListenConfig
+	l, err := config.Listen(cmd.Context(), "tcp", f.listen)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
 	dir := f.cache
 	if dir == "" {
 		dir = cacheDir(path)
@@ -68,11 +74,6 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	server, err := repo.NewServer(store, repo.ServerOptions{
 		Publish: opts, Dir: dir, CacheSize: size, Log: func(s string) { fmt.Fprintln(stderr, s) },
 	})
-	if err != nil {
-		return err
-	}
-	var config net.ListenConfig
-	l, err := config.Listen(cmd.Context(), "tcp", f.listen)
 	if err != nil {
 		return err
 	}

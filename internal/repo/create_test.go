@@ -239,8 +239,16 @@ func TestGlob(t *testing.T) {
 		pattern, name string
 		want          bool
 	}{
-		{"*", "", true}, {"*.rpm", "a.rpm", true}, {"*.rpm", "a.rpmx", false}, {"a*b*c", "aXbYbZc", true}, {"?", "é", true},
-		{"p/*", "p/q/r", true}, {"a", "ab", false}, {"", "a", false}, {"a?c", "abc", true}, {"[a]", "a", false},
+		{"*", "", true},
+		{"*.rpm", "a.rpm", true},
+		{"*.rpm", "a.rpmx", false},
+		{"a*b*c", "aXbYbZc", true},
+		{"?", "é", true},
+		{"p/*", "p/q/r", true},
+		{"a", "ab", false},
+		{"", "a", false},
+		{"a?c", "abc", true},
+		{"[a]", "a", false},
 	} {
 		if got := globMatch(test.pattern, test.name); got != test.want {
 			t.Errorf("%q on %q: %v", test.pattern, test.name, got)

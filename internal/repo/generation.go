@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -374,16 +373,4 @@ func (j *joined) record(typ string, l *Layout, t time.Time) (repodata.Record, er
 	dir, base := filepath.Split(j.path)
 	err := rename(dir, base, l.fileName(base, r.Checksum), &r, t)
 	return r, err
-}
-
-// writeNew puts data at path unless that is its content already, and reports whether it did.
-func writeNew(path string, data []byte) (bool, error) {
-	old, err := os.ReadFile(path)
-	if err == nil && bytes.Equal(old, data) {
-		return false, nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, err
-	}
-	return true, atomicfile.Write(path, data, 0o666)
 }

@@ -240,7 +240,11 @@ func (v *view) packagePage(w http.ResponseWriter, r *http.Request, name string) 
 	}
 	i := slices.IndexFunc(gen.members, func(m member) bool { return m.pkg.NEVRA()+"@"+m.pkg.ShortID() == name })
 	if i < 0 {
-		i = slices.IndexFunc(gen.members, func(m member) bool { return m.pkg.NEVRA() == name })
+		found, err := gen.collection.Find(name)
+		if err != nil {
+			return err
+		}
+		i = slices.IndexFunc(gen.members, func(m member) bool { return m.pkg.Tree == found[0].Tree })
 	}
 	if i < 0 {
 		return errNoPage

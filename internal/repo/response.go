@@ -92,20 +92,34 @@ func (r *watchedReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// repomd.xml and its signature are two requests, in this order (dnf) or the other (zypper), and between them the
+// repository may change. The half that comes second is taken from the generation of the first.
+
+// half is one of the two.
+type half uint8
+
+const (
+	theRepomd half = iota
+	theSignature
+)
+
+// pending is a half that a client has, and whose counterpart it may ask for next.
+type pending struct {
+	half half
+	id   string // of the generation
+	when time.Time
+}
+
+// pairTime is how long a client may take between the two.
+const pairTime = 30 * time.Second
+
 // connKey finds the memory of a connection in its context.
 type connKey struct{}
 
-// connMemory is what a connection read last, by root of the repository.
-type connMemory struct {
-	mu   sync.Mutex
-	last map[string]string
-}
-
-// clientMemory is what clients read last, by address, program and repository. repomd.xml and its signature are two
-// requests; between them the repository may change.
+// clientMemory keeps what is pending, by connection or client and repository.
 type clientMemory struct {
 	mu   sync.Mutex
-	last map[clientKey]string
+	last map[clientKey]pending
 }
 
 type clientKey struct{ host, agent, root string }
@@ -113,45 +127,60 @@ type clientKey struct{ host, agent, root string }
 // maxClients bounds the memory; what is forgotten costs a client one retry at worst.
 const maxClients = 10000
 
-func keyOf(r *http.Request, root string) clientKey {
+func (m *clientMemory) put(key clientKey, p pending) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.last == nil || len(m.last) >= maxClients {
+		m.last = map[clientKey]pending{}
+	}
+	m.last[key] = p
+}
+
+// take returns the generation of the other half, if that is pending.
+func (m *clientMemory) take(key clientKey, want half) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p, ok := m.last[key]
+	if !ok || p.half == want || time.Since(p.when) > pairTime {
+		return ""
+	}
+	delete(m.last, key)
+	return p.id
+}
+
+// memories returns where to look: the connection's own memory, then that of all clients of an address and program.
+func (s *Server) memories(r *http.Request, root string) ([]*clientMemory, clientKey) {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr
 	}
-	return clientKey{host: host, agent: r.UserAgent()[:min(len(r.UserAgent()), 200)], root: root}
+	list := []*clientMemory{&s.seen}
+	if conn, ok := r.Context().Value(connKey{}).(*clientMemory); ok {
+		list = []*clientMemory{conn, &s.seen}
+	}
+	return list, clientKey{host: host, agent: r.UserAgent()[:min(len(r.UserAgent()), 200)], root: root}
 }
 
-// remember notes the generation whose repomd.xml was sent.
-func (s *Server) remember(r *http.Request, root, id string) {
-	if conn, ok := r.Context().Value(connKey{}).(*connMemory); ok {
-		conn.mu.Lock()
-		if conn.last == nil {
-			conn.last = map[string]string{}
+// pair returns the generation whose half h belongs to what the client has, or "".
+func (s *Server) pair(r *http.Request, root string, h half) (id string) {
+	list, key := s.memories(r, root)
+	for _, m := range list {
+		if found := m.take(key, h); id == "" {
+			id = found
 		}
-		conn.last[root] = id
-		conn.mu.Unlock()
 	}
-	s.seen.mu.Lock()
-	defer s.seen.mu.Unlock()
-	if s.seen.last == nil || len(s.seen.last) >= maxClients {
-		s.seen.last = map[clientKey]string{}
-	}
-	s.seen.last[keyOf(r, root)] = id
+	return id
 }
 
-// recall returns the generation that the client read last: on this connection, or else from its address.
-func (s *Server) recall(r *http.Request, root string) string {
-	if conn, ok := r.Context().Value(connKey{}).(*connMemory); ok {
-		conn.mu.Lock()
-		id := conn.last[root]
-		conn.mu.Unlock()
-		if id != "" {
-			return id
-		}
+// remember notes that the client has half h of a generation.
+func (s *Server) remember(r *http.Request, root string, h half, id string) {
+	if r.Method != http.MethodGet {
+		return
 	}
-	s.seen.mu.Lock()
-	defer s.seen.mu.Unlock()
-	return s.seen.last[keyOf(r, root)]
+	list, key := s.memories(r, root)
+	for _, m := range list {
+		m.put(key, pending{half: h, id: id, when: time.Now()})
+	}
 }
 
 // limitConns accepts at most n connections at a time; others wait.

@@ -143,6 +143,19 @@ func TestServeSigned(t *testing.T) {
 		}
 		_, md = s.get("/c/repodata/repomd.xml")
 	}
+	s.get("/c/repodata/repomd.xml.asc")
+	// zypper asks for the signature first.
+	for i := range 3 {
+		importSpecs(t, store, rpmtest.Spec{Name: "z", Version: fmt.Sprint(i)})
+		_, asc := s.get("/c/repodata/repomd.xml.asc")
+		importSpecs(t, store, rpmtest.Spec{Name: "y", Version: fmt.Sprint(i)})
+		_, md = s.get("/c/repodata/repomd.xml")
+		if _, err := openpgp.CheckArmoredDetachedSignature(keys, bytes.NewReader(md), bytes.NewReader(asc), nil); err != nil {
+			t.Error(err)
+		}
+	}
+	s.get("/c/repodata/repomd.xml")
+	_, md = s.get("/c/repodata/repomd.xml")
 	if _, key := s.get("/c/repodata/repomd.xml.key"); !bytes.Equal(key, signer.PublicKey()) {
 		t.Errorf("key: %s", key)
 	}

@@ -67,31 +67,25 @@ func (v *view) generation(w *response, r *http.Request, rest string) (string, er
 // metadata serves a file of repodata; gen is nil where the present state is meant.
 func (v *view) metadata(w *response, r *http.Request, name string, gen *liveGeneration) error {
 	fixed := gen != nil
-	switch name {
-	case "repomd.xml":
+	if which, ok := halves[name]; ok {
 		if !fixed {
 			var err error
-			if gen, err = v.repo.current(r.Context()); err != nil {
-				return err
-			}
-			v.server.remember(r, v.root, gen.ID)
-		}
-		return v.document(w, r, gen, gen.Repomd, "application/xml", fixed)
-	case "repomd.xml.asc", "repomd.xml.key":
-		if !fixed {
-			var err error
-			if gen, err = v.signedGeneration(r); err != nil {
+			if gen, err = v.matching(r, which); err != nil {
 				return err
 			}
 		}
-		data := gen.Signature
-		if name == "repomd.xml.key" {
-			data = gen.Key
+		data, typ := gen.Repomd, "application/xml"
+		if which == theSignature {
+			data, typ = gen.Signature, "application/pgp-signature"
 		}
-		if data == nil {
-			return errNoPage
+		return v.document(w, r, gen, data, typ, fixed)
+	}
+	if name == "repomd.xml.key" {
+		gen, err := v.repo.current(r.Context())
+		if err != nil {
+			return err
 		}
-		return v.document(w, r, gen, data, "application/pgp-keys", fixed)
+		return v.document(w, r, gen, gen.Key, "application/pgp-keys", false)
 	}
 	if !v.repo.hasFile(name) {
 		// The first request after a start may be for a file.
@@ -120,18 +114,28 @@ func (v *view) metadata(w *response, r *http.Request, name string, gen *liveGene
 	return nil
 }
 
-// signedGeneration returns the generation whose repomd.xml the client read last, so that its signature fits.
-func (v *view) signedGeneration(r *http.Request) (*liveGeneration, error) {
-	if id := v.server.recall(r, v.root); id != "" {
+var halves = map[string]half{"repomd.xml": theRepomd, "repomd.xml.asc": theSignature}
+
+// matching returns the generation that which half is wanted of: that of the half which the client has, or else the
+// present one.
+func (v *view) matching(r *http.Request, which half) (*liveGeneration, error) {
+	if id := v.server.pair(r, v.root, which); id != "" {
 		if gen := v.repo.find(id); gen != nil {
 			return gen, nil
 		}
 	}
-	return v.repo.current(r.Context())
+	gen, err := v.repo.current(r.Context())
+	if err == nil {
+		v.server.remember(r, v.root, which, gen.ID)
+	}
+	return gen, err
 }
 
 // document serves one of the small files that belong together.
 func (v *view) document(w *response, r *http.Request, gen *liveGeneration, data []byte, typ string, fixed bool) error {
+	if data == nil {
+		return errNoPage // not signed
+	}
 	h := w.Header()
 	h.Set("Content-Type", typ)
 	h.Set("Cache-Control", cacheNever)

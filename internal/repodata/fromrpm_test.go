@@ -51,7 +51,9 @@ func TestDependencies(t *testing.T) {
 		{
 			"own provides are not required",
 			rpmtest.Spec{Provides: deps{on("p", rpmtest.Equal, "1")}, Requires: deps{on("p", rpmtest.Equal, "1"), on("p", rpmtest.Equal, "2")}},
-			Requires, []Dep{{"p", "EQ", "0", "2", "", false}}, nil,
+			Requires,
+			[]Dep{{"p", "EQ", "0", "2", "", false}},
+			nil,
 		},
 		{
 			"own primary files are not required",
@@ -59,24 +61,32 @@ func TestDependencies(t *testing.T) {
 				Files:    []rpmtest.File{{Path: "/usr/bin/x"}, {Path: "/opt/y"}},
 				Requires: deps{{Name: "/usr/bin/x"}, {Name: "/opt/y"}, {Name: "/usr/bin/z"}},
 			},
-			Requires, []Dep{{Name: "/opt/y"}, {Name: "/usr/bin/z"}}, nil,
+			Requires,
+			[]Dep{{Name: "/opt/y"}, {Name: "/usr/bin/z"}},
+			nil,
 		},
 		{
 			"repeated requirements are one, and only the last of a name is remembered",
 			rpmtest.Spec{Requires: deps{{Name: "a"}, {Name: "a"}, on("a", rpmtest.Equal, "1"), {Name: "a"}, on("a", sensePre, "")}},
-			Requires, []Dep{{Name: "a"}, {"a", "EQ", "0", "1", "", false}, {Name: "a"}, {Name: "a", Pre: true}}, nil,
+			Requires,
+			[]Dep{{Name: "a"}, {"a", "EQ", "0", "1", "", false}, {Name: "a"}, {Name: "a", Pre: true}},
+			nil,
 		},
 		{
 			"the scripts of a transaction count as well",
 			rpmtest.Spec{Requires: deps{on("a", sensePretrans, ""), on("b", sensePosttran, ""), on("c", sensePost, ""), on("d", sensePrereq, ""), on("e", 1<<8, "")}},
-			Requires, []Dep{{Name: "a", Pre: true}, {Name: "b", Pre: true}, {Name: "c", Pre: true}, {Name: "d", Pre: true}, {Name: "e"}}, nil,
+			Requires,
+			[]Dep{{Name: "a", Pre: true}, {Name: "b", Pre: true}, {Name: "c", Pre: true}, {Name: "d", Pre: true}, {Name: "e"}},
+			nil,
 		},
 		{
 			"of the C library only the highest version, at the end",
 			rpmtest.Spec{Requires: deps{
 				{Name: "libc.so.6()(64bit)"}, {Name: "libc.so.6(GLIBC_2.14)(64bit)"}, {Name: "libc.so.6(GLIBC_2.4)(64bit)"}, {Name: "z"},
 			}},
-			Requires, []Dep{{Name: "z"}, {Name: "libc.so.6(GLIBC_2.14)(64bit)"}}, nil,
+			Requires,
+			[]Dep{{Name: "z"}, {Name: "libc.so.6(GLIBC_2.14)(64bit)"}},
+			nil,
 		},
 		{"missing is recommended", rpmtest.Spec{Requires: deps{on("a", senseMissing, "")}}, Recommends, []Dep{{Name: "a"}}, nil},
 		{"missing is not required", rpmtest.Spec{Requires: deps{on("a", senseMissing, "")}}, Requires, nil, nil},
@@ -113,7 +123,9 @@ func TestLibcOlder(t *testing.T) {
 
 func TestChangelogs(t *testing.T) {
 	spec := rpmtest.Spec{Changelog: []rpmtest.Change{
-		{Time: 300, Author: "d  ", Text: "4"}, {Time: 200, Author: "c", Text: "3"}, {Time: 200, Author: "b", Text: "2"},
+		{Time: 300, Author: "d  ", Text: "4"},
+		{Time: 200, Author: "c", Text: "3"},
+		{Time: 200, Author: "b", Text: "2"},
 		{Time: 200, Author: "a", Text: "1"},
 	}}
 	for _, test := range []struct {

@@ -289,10 +289,22 @@ func needsWhole(s string) bool {
 // Check reports ErrControl with the place when a string of p cannot be written.
 func (p *Package) Check() error {
 	fields := [...]struct{ name, value string }{
-		{"name", p.Name}, {"arch", p.Arch}, {"version", p.Version}, {"epoch", p.Epoch}, {"release", p.Release},
-		{"summary", p.Summary}, {"description", p.Description}, {"url", p.URL}, {"license", p.License},
-		{"vendor", p.Vendor}, {"group", p.Group}, {"build host", p.BuildHost}, {"source rpm", p.SourceRPM},
-		{"packager", p.Packager}, {"location", p.LocationHref}, {"location base", p.LocationBase},
+		{"name", p.Name},
+		{"arch", p.Arch},
+		{"version", p.Version},
+		{"epoch", p.Epoch},
+		{"release", p.Release},
+		{"summary", p.Summary},
+		{"description", p.Description},
+		{"url", p.URL},
+		{"license", p.License},
+		{"vendor", p.Vendor},
+		{"group", p.Group},
+		{"build host", p.BuildHost},
+		{"source rpm", p.SourceRPM},
+		{"packager", p.Packager},
+		{"location", p.LocationHref},
+		{"location base", p.LocationBase},
 	}
 	for _, f := range fields {
 		if hasControl(f.value) {

@@ -34,7 +34,10 @@ func TestEscape(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	for _, p := range []Package{
-		{Name: "a\x01"}, {Summary: "\x1b"}, {Files: []File{{Base: "\x00"}}}, {Changelogs: []Changelog{{Text: "\x07"}}},
+		{Name: "a\x01"},
+		{Summary: "\x1b"},
+		{Files: []File{{Base: "\x00"}}},
+		{Changelogs: []Changelog{{Text: "\x07"}}},
 		{Deps: [NumDepKinds][]Dep{Requires: {{Name: "\x02"}}}},
 	} {
 		if err := p.Check(); !errors.Is(err, ErrControl) {
