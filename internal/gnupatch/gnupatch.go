@@ -70,7 +70,7 @@ func Apply(files Files, patch []byte, o Options) (*Result, error) {
 			return nil, fmt.Errorf("line %d: %w", d.line, err)
 		}
 	}
-	if !found {
+	if !found && len(patch) > 0 { // nothing at all is fine
 		return nil, errors.New("no diff in the patch")
 	}
 	return a.result(), nil

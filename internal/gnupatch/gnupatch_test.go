@@ -84,6 +84,7 @@ var cases = []struct {
 	{"context removes", tree{"a": lines(1, 12)}, "*** a\n--- a\n***************\n*** 3,7 ****\n  line 3\n  line 4\n- line 5\n  line 6\n  line 7\n--- 3,6 ----\n", Options{}, false},
 	{"deeper name", tree{"src/a": lines(1, 9)}, "--- p-1.0/src/a.orig\n+++ p-1.0/src/a\n@@ -4,3 +4,3 @@\n line 4\n-line 5\n+line V\n line 6\n", Options{Strip: 1}, false},
 	{"index line does not count", tree{"src/a": lines(1, 9)}, "Index: src/a\n====\n--- a.orig\t2000\n+++ a\t2001\n@@ -4,3 +4,3 @@\n line 4\n-line 5\n+line V\n line 6\n", Options{}, true},
+	{"empty patch", tree{"a": lines(1, 9)}, "", Options{}, false},
 	{"reverse", tree{"a": strings.Replace(lines(1, 9), "line 5", "line V", 1)}, "--- a\n+++ a\n@@ -4,3 +4,3 @@\n line 4\n-line 5\n+line V\n line 6\n", Options{Reverse: true}, false},
 	{"in a directory", tree{"d/a": lines(1, 9)}, "--- a\n+++ a\n@@ -4,3 +4,3 @@\n line 4\n-line 5\n+line V\n line 6\n", Options{Dir: "d"}, false},
 	{"lost blanks", tree{"a": "one\n\nthree\n\nfive\n"}, "--- a\n+++ a\n@@ -1,5 +1,5 @@\n one\n\n-three\n+3\n\n five\n", Options{}, false},

@@ -1,0 +1,201 @@
+package gitmirror
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/weld-linux/weld-bridge/internal/tarmodel"
+)
+
+// commits makes the commits and tags of the version.
+func (j *job) commits() error {
+	j.refs = map[string]Hash{}
+	if err := j.commitUpstream(); err != nil {
+		return err
+	}
+	if err := j.commitDistro(); err != nil {
+		return err
+	}
+	var err error
+	j.refs[pristineRef], err = j.p.commit("Import "+nevrName(j.s.nevra), j.date)
+	return err
+}
+
+// upstreamTree is what the archives unpack to.
+func (j *job) upstreamTree() (tree Hash, date int64, names []string, err error) {
+	use := func(n int) *stored {
+		name := j.info.sources[n]
+		if st := j.stored[name]; st != nil && !st.tree.IsZero() {
+			names = append(names, name)
+			date = max(date, st.recipe.MTime)
+			return st
+		}
+		return nil
+	}
+	main := use(j.lay.main)
+	if main == nil && len(j.lay.inside) == 0 {
+		return j.plainTree()
+	}
+	if main != nil {
+		tree = main.tree
+	}
+	for _, n := range j.lay.inside {
+		st := use(n)
+		if st == nil {
+			continue
+		}
+		if tree.IsZero() {
+			tree = st.tree
+			continue
+		}
+		if tree, err = j.overlay(tree, st.tree); err != nil {
+			return tree, 0, nil, err
+		}
+	}
+	if tree.IsZero() {
+		return j.plainTree()
+	}
+	return tree, date, names, nil
+}
+
+// overlay unpacks one tree over another, as tar does.
+func (j *job) overlay(under, over Hash) (Hash, error) {
+	files, err := j.r.listTree(over)
+	if err != nil {
+		return under, err
+	}
+	edits := make(map[string]entry, len(files))
+	for _, f := range files {
+		edits[f.name] = f
+	}
+	return j.r.editTree(under, edits)
+}
+
+// plainTree is for packages without an archive: their sources as they are.
+func (j *job) plainTree() (Hash, int64, []string, error) {
+	var files []entry
+	var names []string
+	var date int64
+	for _, n := range j.info.order {
+		src := j.s.source(j.info.sources[n])
+		if src == nil || tarmodel.Unsafe(src.name) != "" {
+			continue
+		}
+		e, ok, err := j.p.find(src.sha256, ".blob")
+		if err != nil {
+			return Hash{}, 0, nil, err
+		}
+		if ok && !slices.ContainsFunc(files, func(f entry) bool { return f.name == src.name }) {
+			files = append(files, entry{src.name, modeRegular, e.hash})
+			names = append(names, src.name)
+			date = max(date, src.mtime)
+		}
+	}
+	h, err := j.r.addTree(files)
+	return h, date, names, err
+}
+
+// commitUpstream puts the version on the upstream branch, unless it is there.
+func (j *job) commitUpstream() error {
+	version := j.s.nevra.Version
+	tree, date, names, err := j.upstreamTree()
+	if err != nil {
+		return err
+	}
+	branch := "refs/heads/" + j.im.branch("upstream")
+	tip, err := j.r.ref(branch)
+	if err != nil {
+		return err
+	}
+	for _, tag := range []string{"refs/tags/upstream/" + refEscape(version), "refs/tags/upstream/" + refEscape(j.s.nevra.EVR())} {
+		h, err := j.r.ref(tag)
+		if err != nil {
+			return err
+		}
+		j.upstreamTag = tag
+		if h.IsZero() {
+			break
+		}
+		if h, err = j.r.peel(h); err != nil {
+			return err
+		}
+		c, err := j.r.readCommit(h)
+		if err != nil {
+			return err
+		}
+		if c.tree == tree {
+			j.upstream = h
+			if tip.IsZero() {
+				j.refs[branch] = h
+			}
+			return nil
+		}
+	}
+	var sources [][2]string
+	for _, n := range names {
+		sources = append(sources, [2]string{n, j.s.source(n).sha256})
+	}
+	c := upstreamCommit(j.s.nevra.Name, version, tree, date, sources)
+	if !tip.IsZero() {
+		c.parents = []Hash{tip}
+	}
+	if j.upstream, err = j.r.addCommit(c); err != nil {
+		return err
+	}
+	j.refs[branch], j.refs[j.upstreamTag] = j.upstream, j.upstream
+	return nil
+}
+
+// commitDistro puts the patches on the distro branch and tags the result.
+func (j *job) commitDistro() error {
+	tag := srpmTag(j.s.nevra)
+	if h, err := j.r.ref(tag); err != nil {
+		return err
+	} else if !h.IsZero() { // imported before; only the metadata was missing
+		t, err := j.r.srpmTagInfo(h)
+		j.base, j.tip = t.base, t.commit
+		return err
+	}
+	branch := "refs/heads/" + j.im.branch("distro")
+	prev, err := j.r.ref(branch)
+	if err != nil {
+		return err
+	}
+	up, err := j.r.readCommit(j.upstream)
+	if err != nil {
+		return err
+	}
+	j.base = j.upstream
+	if !prev.IsZero() {
+		// The branch only grows: the new series begins with a merge whose tree is upstream's.
+		j.base, err = j.r.addCommit(commit{
+			tree: up.tree, parents: []Hash{prev, j.upstream}, date: j.date,
+			message: fmt.Sprintf("Begin %s\n\nSeries-of: %s\n", nevrName(j.s.nevra), nevrName(j.s.nevra)),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	j.tip = j.base
+	tree := up.tree
+	for _, u := range j.info.uses() {
+		src := j.s.source(u.file)
+		if src == nil {
+			if u.active {
+				j.out.Notes = append(j.out.Notes, fmt.Sprintf("patch %d: %s is not in the source RPM", u.number, u.file))
+			}
+			continue
+		}
+		var done PatchUse
+		if j.tip, tree, done, err = j.r.commitPatch(j.tip, tree, src, u, j.date); err != nil {
+			return fmt.Errorf("%s: %w", src.name, err)
+		}
+		j.out.Patches = append(j.out.Patches, done)
+	}
+	j.refs[branch] = j.tip
+	message := fmt.Sprintf("%s\n\nSrpm-sha256: %s\nSrpm-evr: %s\nSrpm-branch: %s\nSeries-base: %s\n",
+		nevrName(j.s.nevra), j.s.sha256, j.s.nevra.EVR(), j.im.branch("distro"), j.base)
+	j.refs[tag], err = j.r.addTag(strings.TrimPrefix(tag, "refs/tags/"), j.tip, j.date, message)
+	return err
+}

@@ -1,0 +1,220 @@
+package gitmirror
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/weld-linux/weld-bridge/internal/pristine"
+	"github.com/weld-linux/weld-bridge/internal/rpmfile"
+)
+
+// job is one import under way.
+type job struct {
+	im     *Importer
+	r      *repo
+	s      *srpm
+	out    *Imported
+	p      *pristineTree
+	info   *specInfo
+	spec   []byte
+	stored map[string]*stored // by file name
+	lay    layout
+	date   int64 // of the source RPM
+
+	upstream, base, tip Hash
+	upstreamTag         string
+	refs                map[string]Hash
+}
+
+// run does the work: store, commit, prove, publish.
+func (j *job) run(ctx context.Context, f *os.File) error {
+	var err error
+	if j.p, err = j.r.openPristine(); err != nil {
+		return failed("store", "mirror", err)
+	}
+	if err := j.readSpec(); err != nil {
+		return failed("spec", "spec", err)
+	}
+	if err := j.store(ctx); err != nil {
+		return err
+	}
+	if err := j.storeSRPM(ctx, f); err != nil {
+		return failed("store", "payload", err)
+	}
+	if err := j.commits(); err != nil {
+		return failed("commit", "git", err)
+	}
+	files, err := j.metadataFiles()
+	if err != nil {
+		return failed("metadata", "metadata", err)
+	}
+	if j.r.pack != nil {
+		j.out.Pack = j.r.pack.Size()
+	}
+	if err := j.r.publish(); err != nil {
+		return failed("publish", "git", err)
+	}
+	if err := j.r.update(j.refs); err != nil {
+		return failed("publish", "git", err)
+	}
+	c := change{name: j.s.nevra.Name, subject: "Import " + nevrName(j.s.nevra), date: j.date, files: files}
+	return failed("metadata", "metadata", j.im.meta.add(c))
+}
+
+func (j *job) readSpec() error {
+	j.date, _ = j.s.pkg.Header.Int(rpmfile.TagBuildTime)
+	src := j.s.spec()
+	if src == nil {
+		// Packages older than the spec flag: the one file that is called so.
+		for i := range j.s.sources {
+			if strings.HasSuffix(j.s.sources[i].name, ".spec") {
+				src = &j.s.sources[i]
+				src.spec = true
+				break
+			}
+		}
+	}
+	if src == nil {
+		j.info = readSpec(nil, j.s.nevra)
+		j.out.Notes = append(j.out.Notes, "the source RPM holds no spec")
+		return nil
+	}
+	const most = 64 << 20
+	if src.size > most {
+		return fmt.Errorf("%s: a spec of %d bytes", src.name, src.size)
+	}
+	var err error
+	if j.spec, err = os.ReadFile(src.path); err != nil {
+		return err
+	}
+	n := j.s.nevra
+	n.Arch = j.s.pkg.Header.String(rpmfile.TagArch)
+	j.info = readSpec(j.spec, n)
+	j.lay = j.info.layout()
+	return nil
+}
+
+// store puts every file under pristineRef.
+func (j *job) store(ctx context.Context) error {
+	strip := map[string]bool{}
+	if name, ok := j.info.sources[j.lay.main]; ok && !j.lay.create {
+		strip[name] = true
+	}
+	for _, n := range j.lay.beside {
+		strip[j.info.sources[n]] = false
+	}
+	for i := range j.s.sources {
+		src := &j.s.sources[i]
+		st, err := j.im.storeSource(ctx, j.p, src, strip[src.name])
+		if err != nil {
+			return failed("store", "archive", fmt.Errorf("%s: %w", src.name, err))
+		}
+		j.stored[src.name] = st
+		if st.tree.IsZero() && st.recipe.Why == "" {
+			continue
+		}
+		j.out.Archives++
+		j.out.Members += st.count
+		j.out.Model += st.model
+		for _, n := range st.recipe.Notes {
+			j.out.Notes = append(j.out.Notes, src.name+": "+n)
+		}
+		if st.recipe.Why != "" {
+			j.out.Verbatim = append(j.out.Verbatim, src.name+": "+st.recipe.Why)
+		}
+	}
+	return nil
+}
+
+// storeSRPM stores how the source RPM itself comes back, and proves that its pieces make its payload.
+func (j *job) storeSRPM(ctx context.Context, f *os.File) error {
+	s := j.s
+	rc := &recipe{SHA256: s.sha256, Size: s.size, Kind: "srpm", Plain: s.plain, Cpio: s.cpio}
+	if err := j.provePayload(); err != nil {
+		return err
+	}
+	if old, err := j.p.recipe(s.sha256); err != nil || old != nil {
+		return err
+	}
+	if err := j.p.setBlob(s.sha256, ".head", s.head); err != nil {
+		return err
+	}
+	info := s.pkg.Payload()
+	hint := pristine.Hint{Compressor: info.Compressor, Flags: info.Flags, RPMVersion: s.pkg.Header.String(rpmfile.TagRPMVersion), BuildTime: j.date, PlainSize: s.plainN}
+	if s.size == s.payload {
+		return j.p.setRecipe(rc)
+	}
+	head := make([]byte, 16)
+	n, err := f.ReadAt(head, s.payload)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if pristine.Detect(head[:n]) == pristine.None && info.Compressor != "lzma" {
+		hint.Compressor = string(pristine.None)
+	}
+	if hint.Compressor == string(pristine.None) {
+		return j.p.setRecipe(rc)
+	}
+	plain := func() (io.ReadCloser, error) {
+		return rpmfile.Decompress(io.NewSectionReader(f, s.payload, s.size-s.payload), info.Compressor)
+	}
+	found, err := pristine.Find(ctx, j.im.Encoders, io.NewSectionReader(f, s.payload, s.size-s.payload), s.size-s.payload, plain, hint)
+	switch {
+	case errors.Is(err, pristine.ErrNoEncoder):
+		rc.Kind, rc.Why, rc.Cpio = "blob", "payload: "+err.Error(), nil
+		j.out.Verbatim = append(j.out.Verbatim, rc.Why)
+		w, err := j.r.writer()
+		if err != nil {
+			return err
+		}
+		h, err := w.AddStream(s.size, io.NewSectionReader(f, 0, s.size))
+		if err != nil {
+			return err
+		}
+		j.p.set(s.sha256, ".blob", modeRegular, h)
+	case err != nil:
+		return err
+	default:
+		rc.Encoder = &found
+	}
+	return j.p.setRecipe(rc)
+}
+
+// provePayload puts the payload together from its pieces and compares digests.
+func (j *job) provePayload() error {
+	h := sha256.New()
+	byDigest := map[string]string{}
+	for i := range j.s.sources {
+		byDigest[j.s.sources[i].sha256] = j.s.sources[i].path
+	}
+	for _, part := range j.s.cpio {
+		raw, err := base64.StdEncoding.DecodeString(part.Raw)
+		if err != nil {
+			return err
+		}
+		h.Write(raw)
+		if part.File == "" {
+			continue
+		}
+		in, err := os.Open(byDigest[part.File])
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(h, in)
+		in.Close()
+		if err != nil {
+			return err
+		}
+	}
+	if got := hex.EncodeToString(h.Sum(nil)); got != j.s.plain {
+		return fmt.Errorf("proof: payload came back with SHA-256 %s instead of %s", got, j.s.plain)
+	}
+	return nil
+}
