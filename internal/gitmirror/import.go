@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,7 +24,8 @@ type Importer struct {
 	MaxSearch int64  // plain bytes above which no encoder is looked for; 0: no limit
 	Force     bool   // again, whatever is there
 
-	meta *metadata
+	meta       *metadata
+	newMirrors bool // Mirrors did not exist before
 }
 
 // Imported says what an import did.
@@ -60,22 +62,25 @@ func failed(stage, class string, err error) error {
 
 // Open prepares the directories. Close must follow.
 func (im *Importer) Open() error {
-	if err := os.MkdirAll(im.Mirrors, 0o777); err != nil {
-		return err
-	}
+	_, err := os.Stat(im.Mirrors)
+	im.newMirrors = errors.Is(err, fs.ErrNotExist)
 	if im.Encoders == nil {
 		im.Encoders = pristine.OpenEncoders()
 	}
 	if strings.ContainsAny(im.Branch, "/ ") || im.Branch != refEscape(im.Branch) {
 		return fmt.Errorf("%q is not the end of a branch's name", im.Branch)
 	}
-	var err error
 	im.meta, err = openMetadata(im.Metadata)
 	return err
 }
 
-// Close commits what the metadata repository still has to take.
-func (im *Importer) Close() error { return im.meta.close() }
+// Close commits what the metadata repository still has to take. When nothing was imported, nothing is left behind.
+func (im *Importer) Close() error {
+	if im.newMirrors {
+		os.Remove(im.Mirrors) // only if it is empty
+	}
+	return im.meta.close()
+}
 
 func (im *Importer) branch(name string) string {
 	if im.Branch != "" {

@@ -47,11 +47,8 @@ const group = 64
 
 func packageDir(name string) string { return "packages/" + name }
 
-// openMetadata creates the repository if need be.
+// openMetadata opens the repository in dir, which is made when the first change is committed.
 func openMetadata(dir string) (*metadata, error) {
-	if err := createRepo(dir, false, "main"); err != nil {
-		return nil, err
-	}
 	m := &metadata{dir: dir}
 	return m, m.recover()
 }
@@ -149,6 +146,9 @@ func (m *metadata) close() error {
 func (m *metadata) flush() error {
 	if len(m.pending) == 0 {
 		return nil
+	}
+	if err := createRepo(m.dir, false, "main"); err != nil {
+		return err
 	}
 	r, err := openRepo(filepath.Join(m.dir, ".git"))
 	if err != nil {
@@ -308,6 +308,9 @@ func (r *repo) indexOf(ref string) (*index.Index, error) {
 // dirty names a file of a package that was edited and not committed; "" if there is none.
 func (m *metadata) dirty(name string) (string, error) {
 	r, err := openRepo(filepath.Join(m.dir, ".git"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
 	if err != nil {
 		return "", err
 	}
