@@ -21,7 +21,6 @@ var dependencies = []dependency{
 	{"libc6-dev", "glibc-static", "static linking"},
 	{"make", "make", "runs the build"},
 	{"git", "git", "judges git mirrors"},
-	{"zlib1g-dev", "zlib-devel", "the gzip encoder"},
 	{"liblzma-dev", "xz-devel", "the xz encoder"},
 	{"libbz2-dev", "bzip2-devel", "the bzip2 encoder"},
 	{"pkg-config", "pkgconf-pkg-config", "finds libostree for the ostree-go test"},

@@ -62,7 +62,7 @@ type crashStep struct {
 // TestCrash kills rpmstore at random points. The store is sound after each, and the rerun ends in the same references.
 // WELD_CRASH sets how often.
 func TestCrash(t *testing.T) {
-	rounds := 15
+	rounds := 10
 	if n, err := strconv.Atoi(os.Getenv("WELD_CRASH")); err == nil {
 		rounds = n
 	}

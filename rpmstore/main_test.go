@@ -28,6 +28,8 @@ func TestScripts(t *testing.T) {
 			"damage": damage,
 			"judge":  judge,
 			"mkkey":  mkkey,
+
+			"damageobject": damageObject,
 		},
 	})
 }
@@ -69,6 +71,22 @@ func damage(ts *testscript.TestScript, _ bool, args []string) {
 		b = append(b, "more"...)
 	}
 	ts.Check(os.WriteFile(path, b, 0o666))
+}
+
+// damageObject flips a bit in the largest object of a repository: damageobject STORE.
+func damageObject(ts *testscript.TestScript, _ bool, args []string) {
+	largest, size := "", int64(0)
+	objects, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "objects", "*", "*.filez"))
+	ts.Check(err)
+	for _, o := range objects {
+		if info, err := os.Stat(o); err == nil && info.Size() > size {
+			largest, size = o, info.Size()
+		}
+	}
+	b, err := os.ReadFile(largest)
+	ts.Check(err)
+	b[len(b)/2] ^= 1
+	ts.Check(os.WriteFile(largest, b, 0o666))
 }
 
 // judge runs a program of the distribution. When it is not installed the script is skipped, except under CI, where it fails.

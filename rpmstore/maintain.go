@@ -10,6 +10,7 @@ import (
 	"github.com/weld-linux/weld-bridge/internal/bulk"
 	"github.com/weld-linux/weld-bridge/internal/cli"
 	"github.com/weld-linux/weld-bridge/internal/content"
+	"github.com/weld-linux/weld-bridge/internal/ostree"
 )
 
 func newGCCmd() *cobra.Command {
@@ -82,6 +83,7 @@ type fsckOptions struct {
 	bulk   cli.Bulk
 	choose selection
 	quick  bool
+	remove bool
 }
 
 func newFsckCmd() *cobra.Command {
@@ -90,13 +92,15 @@ func newFsckCmd() *cobra.Command {
 		Use:   "fsck [NEVRA...]",
 		Short: "Verify every object, make every package again and compare",
 		Long: `Fsck reads every object and compares it with its name, looks for objects that are missing, and then makes the file of every
-package and compares it with its digest. With --quick it leaves the packages out.`,
+package and compares it with its digest. With --quick it leaves the packages out. With --remove-damaged it removes damaged objects, so
+that import --force of the packages that need them writes them again.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
 	o.store.add(cmd)
 	o.bulk.Add(cmd)
 	o.choose.add(cmd)
 	cmd.Flags().BoolVar(&o.quick, "quick", false, "verify the objects only")
+	cmd.Flags().BoolVar(&o.remove, "remove-damaged", false, "remove damaged objects")
 	return cmd
 }
 
@@ -108,14 +112,9 @@ func (o *fsckOptions) run(cmd *cobra.Command, args []string) error {
 	defer s.Close()
 	faults := 0
 	if len(args) == 0 {
-		n, err := s.Repo().Fsck(cmd.Context(), func(err error) {
-			faults++
-			fmt.Fprintf(cmd.ErrOrStderr(), "rpmstore: %v\n", err)
-		})
-		if err != nil {
+		if faults, err = o.objects(cmd, s); err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "rpmstore: %d objects: %d faults\n", n, faults)
 	}
 	if !o.quick {
 		err = o.packages(cmd, s, args)
@@ -124,6 +123,27 @@ func (o *fsckOptions) run(cmd *cobra.Command, args []string) error {
 		return cli.ErrReported
 	}
 	return err
+}
+
+// objects verifies every object and gives the number of faults.
+func (o *fsckOptions) objects(cmd *cobra.Command, s *content.Store) (faults int, err error) {
+	var damaged []ostree.Object
+	n, err := s.Repo().Fsck(cmd.Context(), func(err error) {
+		faults++
+		fmt.Fprintf(cmd.ErrOrStderr(), "rpmstore: %v\n", err)
+		var d *ostree.DamagedError
+		if errors.As(err, &d) {
+			damaged = append(damaged, d.Object)
+		}
+	})
+	if err != nil {
+		return faults, err
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "rpmstore: %d objects: %d faults\n", n, faults)
+	if o.remove && len(damaged) > 0 {
+		err = s.Repo().RemoveDamaged(cmd.Context(), damaged)
+	}
+	return faults, err
 }
 
 func (o *fsckOptions) packages(cmd *cobra.Command, s *content.Store, args []string) error {

@@ -215,6 +215,9 @@ func assemble(ctx context.Context, from objects, a *Archive, files []rpmfile.Fil
 		a: a, m: newModel(files), sizes: rpmfile.PayloadSizes(files), from: from, cursors: cursors, prev: -1,
 		content: newFinder(from, content), extra: newFinder(from, extra), names: a.Names, extras: a.Extra,
 	}
+	if a.Entries > as.m.maxEntries() {
+		return fmt.Errorf("archive: %d entries for %d files", a.Entries, len(files))
+	}
 	for i := range a.Entries {
 		if err := ctx.Err(); err != nil {
 			return err

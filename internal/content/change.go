@@ -23,19 +23,18 @@ var ErrUnchanged = errors.New("nothing to do")
 // change makes a new tree of a package, and publishes it in the session's collection. When the package was changed meanwhile, both
 // changes stay; when it was removed, it stays removed.
 func (s *Session) change(ctx context.Context, p *Package, make func(w *ostree.Writer, p *Package) (ostree.Checksum, error)) (*Package, error) {
-	select {
-	case s.jobs <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	ctx, leave, err := s.slot(ctx)
+	if err != nil {
+		return nil, staged("begin", err)
 	}
+	defer leave()
 	w, err := s.begin(ctx)
 	if err != nil {
-		<-s.jobs
 		return nil, err
 	}
 	defer s.end()
 	tree, err := make(w, &Package{Tree: p.Tree, entry: p.entry, store: p.store, from: w})
-	<-s.jobs
+	leave()
 	if err != nil {
 		return nil, err
 	}
@@ -270,12 +269,13 @@ func (p *Package) Check(ctx context.Context, keys *rpmfile.Keyring) ([]Checked, 
 	}
 	size := new(counter)
 	body := sha256.New()
+	body.Write(parts.LeadRaw())
 	body.Write(parts.Header.Raw())
 	if err := p.writePayload(ctx, parts, io.MultiWriter(append(sinks, size, body)...)); err != nil {
 		return nil, fmt.Errorf("%s: %w", p.NEVRA(), err)
 	}
 	if id := body.Sum(nil); !strings.HasPrefix(hex.EncodeToString(id), p.ShortID()) {
-		return nil, fmt.Errorf("%s: header and payload have SHA-256 %x", p.NEVRA(), id)
+		return nil, fmt.Errorf("%s: lead, header and payload have SHA-256 %x", p.NEVRA(), id)
 	}
 	for i := range checked {
 		c := &checked[i]

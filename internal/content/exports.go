@@ -16,13 +16,14 @@ type exporter struct {
 	file     [32]byte
 	stripped *rpmfile.Package
 	unsigned hash.Hash
-	body     hash.Hash // of header and payload
+	body     hash.Hash // of lead, header and payload
 	whole    hash.Hash
 }
 
 func (i *importer) newExports() *exporter {
 	x := &exporter{pkg: i.pkg, size: i.size, file: i.digest, body: sha256.New(), whole: sha256.New()}
 	i.pkg.WriteTo(x.whole)
+	x.body.Write(i.pkg.LeadRaw())
 	x.body.Write(i.pkg.Header.Raw())
 	if len(signingKeys(i.pkg)) > 0 {
 		if p, err := stripSignature(i.pkg); err == nil {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync"
 
 	"github.com/weld-linux/weld-bridge/internal/ostree"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile"
@@ -57,13 +56,11 @@ func staged(stage string, err error) error {
 // refused, and nothing is published, when it is not a whole and undamaged package, or when the store could not give these very
 // bytes back.
 func (s *Session) Import(ctx context.Context, src io.ReaderAt, size int64, o ImportOptions) (*Imported, error) {
-	select {
-	case s.jobs <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	ctx, leave, err := s.slot(ctx)
+	if err != nil {
+		return nil, staged("begin", err)
 	}
-	working := sync.OnceFunc(func() { <-s.jobs })
-	defer working()
+	defer leave()
 	w, err := s.begin(ctx)
 	if err != nil {
 		return nil, err
@@ -73,7 +70,7 @@ func (s *Session) Import(ctx context.Context, src io.ReaderAt, size int64, o Imp
 	if err := imp.run(ctx); err != nil {
 		return nil, err
 	}
-	working()
+	leave()
 	e := &edit{entry: imp.entry, replace: o.Replace}
 	e.apply = func(now ostree.Checksum) (ostree.Checksum, error) {
 		return s.store.mergeTrees(w, imp.entry, now, imp.tree)

@@ -22,9 +22,6 @@ const indexTables = `
 CREATE TABLE IF NOT EXISTS exports (
 	sha256 BLOB PRIMARY KEY, tree BLOB NOT NULL, entry TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS cache (
-	kind TEXT NOT NULL, tree BLOB NOT NULL, data BLOB NOT NULL, PRIMARY KEY (kind, tree)
-) WITHOUT ROWID;
 `
 
 // index is a cache of what the packages' trees say. Rows are facts about immutable trees: they may be superfluous, never wrong. A nil

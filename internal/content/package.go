@@ -55,7 +55,7 @@ func (p *Package) NEVRA() string {
 	return nevra
 }
 
-// ShortID gives the first 12 digits of the SHA-256 over header and payload: what tells packages of one NEVRA apart.
+// ShortID gives the first 12 digits of the SHA-256 over lead, header and payload: what tells packages of one NEVRA apart.
 func (p *Package) ShortID() string {
 	_, id, _ := strings.Cut(p.entry, "@")
 	return id

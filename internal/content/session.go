@@ -2,6 +2,7 @@ package content
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -26,6 +27,7 @@ type Session struct {
 	store      *Store
 	collection string
 	jobs       chan struct{}
+	stop       <-chan struct{}
 
 	mu      sync.Mutex
 	cond    *sync.Cond
@@ -45,8 +47,11 @@ type pendingEdit struct {
 	done func(error)
 }
 
+// ErrStopped says that a package was not begun because the session takes no more.
+var ErrStopped = errors.New("interrupted before it was begun")
+
 // Session begins to put packages into a collection, which is made when the first is published. At most jobs packages are worked on at
-// once.
+// once. When ctx ends it takes no more packages; those under way are published.
 func (s *Store) Session(ctx context.Context, collection string, jobs int) (*Session, error) {
 	if _, err := collectionRef(collection); err != nil {
 		return nil, err
@@ -55,7 +60,7 @@ func (s *Store) Session(ctx context.Context, collection string, jobs int) (*Sess
 	if err != nil {
 		return nil, err
 	}
-	se := &Session{store: s, collection: collection, w: w, began: time.Now(), jobs: make(chan struct{}, max(jobs, 1)), pause: firstPause}
+	se := &Session{store: s, collection: collection, w: w, began: time.Now(), jobs: make(chan struct{}, max(jobs, 1)), stop: ctx.Done(), pause: firstPause}
 	se.cond = sync.NewCond(&se.mu)
 	return se, nil
 }
@@ -72,6 +77,35 @@ func (s *Session) Close() error {
 		s.timer.Stop()
 	}
 	return s.w.Close()
+}
+
+// slot waits until a package may be worked on; leave, which may be called again, lets the next one. The time that ctx gives counts from
+// then on.
+func (s *Session) slot(ctx context.Context) (work context.Context, leave func(), err error) {
+	deadline, limited := ctx.Deadline()
+	limit := time.Until(deadline)
+	patient := ctx
+	if limited {
+		patient = context.WithoutCancel(ctx)
+	}
+	select { // before the slots, of which one may be free
+	case <-s.stop:
+		return nil, nil, ErrStopped
+	default:
+	}
+	select {
+	case s.jobs <- struct{}{}:
+	case <-s.stop:
+		return nil, nil, ErrStopped
+	case <-patient.Done():
+		return nil, nil, ctx.Err()
+	}
+	leave = sync.OnceFunc(func() { <-s.jobs })
+	if !limited {
+		return ctx, leave, nil
+	}
+	work, cancel := context.WithTimeout(patient, limit)
+	return work, func() { cancel(); leave() }, nil
 }
 
 // begin enters a package and gives the writer for its objects; end must follow.

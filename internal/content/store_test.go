@@ -221,3 +221,16 @@ func TestSessionAfterClose(t *testing.T) {
 		t.Error("a collection without a name")
 	}
 }
+
+// TestUnlikeLeads: what differs in anything but the signatures is another package.
+func TestUnlikeLeads(t *testing.T) {
+	s := newStore(t)
+	one := sample(t, "p", "1", "x")
+	two := bytes.Clone(one)
+	two[70] ^= 1 // in the lead's name
+	for i, got := range importAll(t, s, "c", ImportOptions{}, one, two) {
+		if out := exported(t, got.Package, Form{}); !bytes.Equal(out, [][]byte{one, two}[i]) {
+			t.Errorf("package %d came out differently", i)
+		}
+	}
+}

@@ -30,8 +30,38 @@ func (o objectReader) Check(obj Object) error {
 	return err
 }
 
+// DamagedError says that an object is not what its name says.
+type DamagedError struct {
+	Object Object
+	Err    error
+}
+
+// Error gives the reason, which names the object.
+func (e *DamagedError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the reason.
+func (e *DamagedError) Unwrap() error { return e.Err }
+
+// RemoveDamaged removes objects that are still damaged, so that they can be written again. It waits for the exclusive lock.
+func (r *Repo) RemoveDamaged(ctx context.Context, objects []Object) error {
+	release, err := r.LockExclusive(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	for _, o := range objects {
+		if !r.Has(o) || r.Check(o) == nil {
+			continue
+		}
+		if err := r.removeObjects(ctx, o.Type, []Checksum{o.Checksum}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Fsck verifies every object that is there, and that everything is there that a reference reaches. Each fault goes to
-// fault, one at a time; the error returned says why the check itself could not go on. It gives the number of objects read.
+// fault, one at a time, a damaged object as a DamagedError; the error returned says why the check itself could not go on. It gives the number of objects read.
 func (r *Repo) Fsck(ctx context.Context, fault func(error)) (objects int, err error) {
 	release, err := r.LockShared(ctx)
 	if err != nil {
@@ -79,7 +109,7 @@ func (r *Repo) checkAll(ctx context.Context, fault func(error)) (damaged Set, ob
 				if err := r.Check(o); err != nil {
 					mu.Lock()
 					damaged.add(o)
-					fault(err)
+					fault(&DamagedError{o, err})
 					mu.Unlock()
 				}
 			}
