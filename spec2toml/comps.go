@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/weld-linux/weld-bridge/internal/cli"
 	"github.com/weld-linux/weld-bridge/internal/comps"
 )
 
@@ -39,7 +39,7 @@ is given, since it may have been edited.`,
 
 // comps converts one file.
 func (o *options) comps(cmd *cobra.Command, path string) error {
-	data, err := readFile(path)
+	data, err := cli.ReadInput(path)
 	if err != nil {
 		return err
 	}
@@ -55,11 +55,8 @@ func (o *options) comps(cmd *cobra.Command, path string) error {
 	case o.out == "-":
 		_, err = cmd.OutOrStdout().Write(text)
 	default:
-		target := o.out
-		if target == "" {
-			target = strings.TrimSuffix(path, ".xml") + ".toml"
-		}
-		_, err = o.write(target, text)
+		to := cli.Conversion{From: ".xml", To: ".toml", Out: o.out, Force: o.bulk.Force}
+		_, err = to.Write(to.Target(cli.File{Path: path}), text)
 	}
 	if err == nil && lost > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s:%d: will come back written otherwise, with the same content\n", path, lost)

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"strings"
-
 	"github.com/spf13/cobra"
 
 	"github.com/weld-linux/weld-bridge/internal/cli"
@@ -43,8 +41,6 @@ listed.`,
 	cmd.AddCommand(newCompsCmd())
 	return cmd
 }
-
-func isSpec(name string) bool { return strings.HasSuffix(name, ".spec") }
 
 type options struct {
 	out      string

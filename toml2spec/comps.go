@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/weld-linux/weld-bridge/internal/atomicfile"
+	"github.com/weld-linux/weld-bridge/internal/cli"
 	"github.com/weld-linux/weld-bridge/internal/comps"
 )
 
@@ -31,7 +30,7 @@ given.`,
   toml2spec comps comps.toml -o - | xmllint --noout -`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			text, err := os.ReadFile(args[0])
+			text, err := cli.ReadInput(args[0])
 			if err != nil {
 				return err
 			}
@@ -39,15 +38,17 @@ given.`,
 			if err != nil {
 				return err
 			}
-			target := out
-			if target == "" {
-				target = strings.TrimSuffix(args[0], ".toml") + ".xml"
-			}
-			if target == "-" {
+			if out == "-" {
 				_, err = cmd.OutOrStdout().Write(data)
 				return err
 			}
-			return writeComps(target, data, check, force || out != "")
+			to := cli.Conversion{From: ".toml", To: ".xml", Out: out, Force: force}
+			target := to.Target(cli.File{Path: args[0]})
+			if check {
+				return checkComps(target, data)
+			}
+			_, err = to.Write(target, data)
+			return err
 		},
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return []string{"toml"}, cobra.ShellCompDirectiveFilterFileExt
@@ -60,18 +61,11 @@ given.`,
 	return cmd
 }
 
-// writeComps puts the file in its place, or checks that it is there.
-func writeComps(path string, data []byte, check, force bool) error {
+// checkComps says whether the file is what would be written.
+func checkComps(path string, data []byte) error {
 	old, err := os.ReadFile(path)
-	switch {
-	case err == nil && bytes.Equal(old, data):
-		return nil
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return err
-	case check:
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !bytes.Equal(old, data) {
 		return fmt.Errorf("%s is not what would be written", path)
-	case err == nil && !force:
-		return fmt.Errorf("%s says something else: -f overwrites it", path)
 	}
-	return atomicfile.Write(path, data, 0o666)
+	return err
 }

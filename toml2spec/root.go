@@ -1,8 +1,6 @@
 package main
 
 import (
-	"strings"
-
 	"github.com/spf13/cobra"
 
 	"github.com/weld-linux/weld-bridge/internal/cli"
@@ -43,8 +41,6 @@ listed.`,
 	cmd.AddCommand(newCompsCmd(), newSchemaCmd())
 	return cmd
 }
-
-func isTOML(name string) bool { return strings.HasSuffix(name, ".toml") }
 
 type options struct {
 	out      string
