@@ -108,7 +108,7 @@ func (r *repo) acquire() error {
 
 // sweep removes what a crashed writer left over. Only the holder of the lock may.
 func (r *repo) sweep() {
-	for _, pattern := range []string{"objects/pack/tmp_pack_*", "objects/pack/.pack-*.tmp*", ".srpm2git.refs.tmp*", "srpm2git.spool-*"} {
+	for _, pattern := range []string{"objects/pack/tmp_pack_*", "objects/pack/.pack-*.tmp*", ".srpm2git.ref*.tmp*", newRefFile, "srpm2git.spool-*"} {
 		found, _ := filepath.Glob(filepath.Join(r.dir, pattern))
 		for _, name := range found {
 			os.RemoveAll(name)

@@ -19,6 +19,9 @@ import (
 // one that takes the lock: it is the one point at which an import becomes true.
 const updateFile = "srpm2git.refs"
 
+// newRefFile is a reference on its way to its place.
+const newRefFile = "srpm2git.ref"
+
 // update moves references, all or none. The objects must have been published. A zero hash deletes.
 func (r *repo) update(refs map[string]Hash) error {
 	var b bytes.Buffer
@@ -79,7 +82,15 @@ func (r *repo) setRef(name string, h Hash) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
-	return atomicfile.Write(path, []byte(h.String()+"\n"), 0o666)
+	// What a crash leaves below refs/ would be taken for a reference, so the file is made elsewhere.
+	tmp := filepath.Join(r.dir, newRefFile)
+	if err := atomicfile.Write(tmp, []byte(h.String()+"\n"), 0o666); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return err
+	}
+	return atomicfile.SyncDir(filepath.Dir(path))
 }
 
 // removeRef removes a reference, loose or packed.
