@@ -11,16 +11,29 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/weld-linux/weld-bridge/internal/atomicfile"
 	"github.com/weld-linux/weld-bridge/internal/pristine"
 )
 
-// Exporter gives back what was imported.
+// Exporter gives back what was imported. Its methods may be called from several goroutines.
 type Exporter struct {
 	Mirrors  string
 	Metadata string
-	Encoders *pristine.Encoders
+	Encoders *pristine.Encoders // nil: those that are found beside the program
+
+	open sync.Once
+}
+
+// encoders finds the encoders when they are first asked for.
+func (ex *Exporter) encoders() *pristine.Encoders {
+	ex.open.Do(func() {
+		if ex.Encoders == nil {
+			ex.Encoders = pristine.OpenEncoders()
+		}
+	})
+	return ex.Encoders
 }
 
 // mirror opens the mirror of a package for reading.
@@ -32,13 +45,7 @@ func (ex *Exporter) mirror(name string) (*repo, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: no mirror of it in %s", name, ex.Mirrors)
 	}
-	if err != nil {
-		return nil, err
-	}
-	if ex.Encoders == nil {
-		ex.Encoders = pristine.OpenEncoders()
-	}
-	return r, nil
+	return r, err
 }
 
 // resolve finds the mirror and the imported version that NAME or NEVR means; NAME is its newest.
@@ -140,7 +147,7 @@ func (ex *Exporter) Export(ctx context.Context, arg, dir string) (string, error)
 		return "", err
 	}
 	path := filepath.Join(dir, t.fileName())
-	err = atomicfile.WriteFrom(path, 0o666, func(w io.Writer) error { return p.write(ctx, ex.Encoders, t.sha256, w) })
+	err = atomicfile.WriteFrom(path, 0o666, func(w io.Writer) error { return p.write(ctx, ex.encoders(), t.sha256, w) })
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", t.nevr, err)
 	}
@@ -181,7 +188,7 @@ func (ex *Exporter) Verify(ctx context.Context, name string) (Verified, error) {
 			return v, err
 		}
 		var n counter
-		if err := p.write(ctx, ex.Encoders, t.sha256, &n); err != nil {
+		if err := p.write(ctx, ex.encoders(), t.sha256, &n); err != nil {
 			return v, fmt.Errorf("%s: %w", t.nevr, err)
 		}
 		v.Versions++
@@ -229,7 +236,7 @@ func (ex *Exporter) writeSources(ctx context.Context, p *pristineTree, l *Lock, 
 				_, err := w.Write(data)
 				return err
 			}
-			return p.write(ctx, ex.Encoders, s.SHA256, w)
+			return p.write(ctx, ex.encoders(), s.SHA256, w)
 		})
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.Name, err)

@@ -67,8 +67,13 @@ func (h *freshHeader) text() {
 		key string
 		tag rpmfile.Tag
 	}{
-		{"license", rpmfile.TagLicense}, {"url", rpmfile.TagURL}, {"vendor", rpmfile.TagVendor}, {"packager", rpmfile.TagPackager},
-		{"distribution", rpmfile.TagDistribution}, {"bugurl", rpmfile.TagBugURL}, {"vcs", rpmfile.TagVCS},
+		{"license", rpmfile.TagLicense},
+		{"url", rpmfile.TagURL},
+		{"vendor", rpmfile.TagVendor},
+		{"packager", rpmfile.TagPackager},
+		{"distribution", rpmfile.TagDistribution},
+		{"bugurl", rpmfile.TagBugURL},
+		{"vcs", rpmfile.TagVCS},
 	} {
 		if v := h.value(t.key, t.tag); v != "" {
 			h.w.PutString(t.tag, v)

@@ -142,7 +142,7 @@ func (st *state) importedSpec() ([]byte, error) {
 	for _, s := range st.lock.Sources {
 		if s.Kind == "spec" {
 			var b bytes.Buffer
-			err := st.p.write(context.Background(), st.ex.Encoders, s.SHA256, &b)
+			err := st.p.write(context.Background(), st.ex.encoders(), s.SHA256, &b)
 			return b.Bytes(), err
 		}
 	}
