@@ -171,8 +171,6 @@ diff --git a/src/hello.c b/src/hello.c
 2.30.0
 `
 
-const plainDiff = "--- hello/README.orig\n+++ hello/README\n@@ -1 +1,2 @@\n This is hello 1.0\n+and more.\n"
-
 const helloSpec = `%global greeting hello
 Name:           %{greeting}
 Version:        VERSION

@@ -150,10 +150,6 @@ func (r *repo) add(t gitpack.Type, data []byte) (Hash, error) {
 	return w.Add(t, data)
 }
 
-func (r *repo) has(h Hash) bool {
-	return r.pack != nil && r.pack.Has(h) || r.st.HasEncodedObject(plumbing.Hash(h)) == nil
-}
-
 // publish makes what was written durable and readable.
 func (r *repo) publish() error {
 	if r.pack == nil {

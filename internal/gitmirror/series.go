@@ -21,7 +21,6 @@ type patchFile struct {
 	name   string
 	data   []byte
 	number int // -1: the spec has no tag for it yet
-	origin string
 	mtime  int64
 	old    bool // untouched since the import
 }
@@ -103,7 +102,7 @@ func (ex *Exporter) patchOf(ctx context.Context, p *pristineTree, h Hash) (patch
 	t := trailers(c.message)
 	f := patchFile{name: t["Patch-name"], number: -1, mtime: c.date}
 	if strings.ContainsAny(f.name, "/\x00") || f.name == ".." {
-		return f, fmt.Errorf("Patch-name %q is not a file name", f.name)
+		return f, fmt.Errorf("trailer Patch-name: %q is not a file name", f.name)
 	}
 	if n, err := strconv.Atoi(t["Patch-number"]); err == nil && n >= 0 {
 		f.number = n

@@ -28,7 +28,6 @@ type specInfo struct {
 	changelog string
 
 	conds []cond
-	spell []string // the open conditions as text
 }
 
 // patchTag is one Patch tag.

@@ -52,7 +52,10 @@ func (p *parser) span(prefix, suffix string) (first, last int, ok bool) {
 		return 0, 0, false
 	}
 	s, ok := strings.CutPrefix(chomp(p.lines[p.at]), prefix)
-	if s, ok = strings.CutSuffix(s, suffix); !ok {
+	if ok {
+		s, ok = strings.CutSuffix(s, suffix)
+	}
+	if !ok {
 		return 0, 0, false
 	}
 	p.at++

@@ -122,8 +122,6 @@ func checksum(block []byte) (unsigned, signed int64) {
 	return unsigned, signed
 }
 
-func isUstar(block []byte) bool { return string(block[offMagic:offMagic+5]) == "ustar" }
-
 // isPOSIX tells the ustar of POSIX, which has a prefix field, from GNU's.
 func isPOSIX(block []byte) bool { return string(block[offMagic:offMagic+6]) == "ustar\x00" }
 
