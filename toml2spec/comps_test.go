@@ -44,8 +44,8 @@ func TestComps(t *testing.T) {
 		{name: "other", input: compsTOML, old: "old", status: 1, stderr: "in.xml says something else", file: "old"},
 		{name: "force", input: compsTOML, args: []string{"-f"}, old: "old", file: compsXML},
 		{name: "check", input: compsTOML, args: []string{"--check"}, old: compsXML, file: compsXML},
-		{name: "check other", input: compsTOML, args: []string{"--check"}, old: "old", status: 1, stderr: "in.xml is not what would be written", file: "old"},
-		{name: "check none", input: compsTOML, args: []string{"--check"}, status: 1, stderr: "in.xml is not what would be written"},
+		{name: "check other", input: compsTOML, args: []string{"--check"}, old: "old", status: 1, stderr: "in.toml: in.xml:1: differs from what would be written", file: "old"},
+		{name: "check none", input: compsTOML, args: []string{"--check"}, status: 1, stderr: "in.toml: open in.xml: no such file"},
 		{name: "key", input: compsTOML + "visible = true\n", status: 1, stderr: "in.toml:5: unknown key visible in [[group]]"},
 		{name: "syntax", input: "[[group]\n", status: 1, stderr: "in.toml:2:8: "},
 	} {

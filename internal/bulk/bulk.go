@@ -16,9 +16,10 @@ import (
 
 // Item is one thing to work on.
 type Item struct {
-	Input string // what reports call it, usually its path
-	Group string // what a shard keeps together, usually the package's name; Input when empty
-	Value any    // the caller's own
+	Input  string // what reports call it, usually its path
+	Group  string // what a shard keeps together, usually the package's name; Input when empty
+	Memory int64  // bytes that working on it may take, by a careful guess; 0: not worth counting
+	Value  any    // the caller's own
 }
 
 // Result says how one item ended. It is what a report has as one line.
@@ -29,6 +30,7 @@ type Result struct {
 	Stage   string         `json:"stage,omitempty"`   // where it failed: read, parse, convert, prove, write …
 	Class   string         `json:"class,omitempty"`   // the kind of failure, the same for all failures of one cause
 	Message string         `json:"message,omitempty"`
+	Seconds float64        `json:"seconds"`           // of wall time, to the millisecond
 	Figures map[string]any `json:"figures,omitempty"` // the tool's own
 }
 
@@ -43,10 +45,11 @@ type Summary struct {
 	NotStarted                   int // left over when the run was interrupted
 }
 
-// Options bound a run. The zero value uses all processors and no time limit.
+// Options bound a run. The zero value uses all processors and sets no limits.
 type Options struct {
 	Jobs    int           // items at once; at most 0: the number of processors
 	Timeout time.Duration // for one item; 0: none
+	Memory  int64         // bytes for all items under way: one waits for its room, and fails when it needs more; 0: no limit
 	Started func(Item)    // called as an item is begun, from several goroutines; may be nil
 	Ended   func(Result)  // called once an item has ended, in the order of ending, never twice at once; may be nil
 	Report  func(Result) error
@@ -85,7 +88,7 @@ func Run(ctx context.Context, items []Item, o Options, work func(context.Context
 				if o.Started != nil {
 					o.Started(items[i])
 				}
-				r.end(i, runOne(context.WithoutCancel(ctx), items[i], o.Timeout, work))
+				r.end(i, r.work(context.WithoutCancel(ctx), items[i], work))
 			}
 		})
 	}
@@ -104,8 +107,9 @@ type run struct {
 
 	mu       sync.Mutex
 	room     *sync.Cond
-	next     int // first item not begun
-	reported int // first item not reported
+	next     int   // first item not begun
+	memory   int64 // bytes that items under way may take
+	reported int   // first item not reported
 	results  map[int]Result
 	summary  Summary
 	stopped  bool
@@ -115,14 +119,21 @@ type run struct {
 func (r *run) take() (int, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for !r.stopped && r.err == nil && r.next < len(r.items) && r.next-r.reported >= ahead {
+	for !r.stopped && r.err == nil && r.next < len(r.items) && (r.next-r.reported >= ahead || r.full()) {
 		r.room.Wait()
 	}
 	if r.stopped || r.err != nil || r.next == len(r.items) {
 		return 0, false
 	}
+	r.memory += r.items[r.next].Memory
 	r.next++
 	return r.next - 1, true
+}
+
+// full says whether the next item has to wait for memory. One that would wait for ever does not: it fails.
+func (r *run) full() bool {
+	need := r.items[r.next].Memory
+	return r.options.Memory > 0 && need <= r.options.Memory && r.memory+need > r.options.Memory
 }
 
 func (r *run) end(i int, res Result) {
@@ -139,6 +150,7 @@ func (r *run) end(i int, res Result) {
 	if r.options.Ended != nil {
 		r.options.Ended(res)
 	}
+	r.memory -= r.items[i].Memory
 	r.results[i] = res
 	for {
 		res, ok := r.results[r.reported]
@@ -154,12 +166,13 @@ func (r *run) end(i int, res Result) {
 	r.room.Broadcast()
 }
 
-func runOne(ctx context.Context, item Item, limit time.Duration, work func(context.Context, Item) Result) (res Result) {
-	if limit > 0 {
+func (r *run) work(ctx context.Context, item Item, work func(context.Context, Item) Result) (res Result) {
+	if limit := r.options.Timeout; limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("took longer than %v", limit))
 		defer cancel()
 	}
+	begun := time.Now()
 	defer func() {
 		if p := recover(); p != nil {
 			res = Result{Stage: "internal", Class: "panic", Message: fmt.Sprint("internal fault: ", p)}
@@ -170,7 +183,11 @@ func runOne(ctx context.Context, item Item, limit time.Duration, work func(conte
 		if res.Input == "" {
 			res.Input = item.Input
 		}
+		res.Seconds = time.Since(begun).Round(time.Millisecond).Seconds()
 	}()
+	if limit := r.options.Memory; limit > 0 && item.Memory > limit {
+		return Failed("begin", "memory", fmt.Errorf("may take %d MiB of memory where all items have %d", item.Memory>>20, limit>>20))
+	}
 	return work(ctx, item)
 }
 

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func numbered(n int) []Item {
@@ -74,8 +74,11 @@ func TestRunItemsFailAlone(t *testing.T) {
 		{Input: "item-00002", Stage: "read", Class: "timeout", Message: "took longer than 20ms"},
 		{Input: "item-00003", Stage: "parse", Class: "syntax", Message: "line 3: no"},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Result{}, "Seconds")); diff != "" {
 		t.Error(diff)
+	}
+	if got[2].Seconds < 0.02 {
+		t.Errorf("an item that ran into its limit of 20 ms took %v s", got[2].Seconds)
 	}
 	if diff := cmp.Diff(Summary{Total: 4, Done: 1, Failed: 3}, summary); diff != "" {
 		t.Error(diff)
@@ -108,6 +111,41 @@ func TestRunStopsWhenReportFails(t *testing.T) {
 		func(context.Context, Item) Result { return Result{OK: true} })
 	if !errors.Is(err, full) {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestRunKeepsToMemory(t *testing.T) {
+	items := numbered(50)
+	for i := range items {
+		items[i].Memory = int64(1 + i%4)
+	}
+	items[7].Memory = 11
+	var under, most atomic.Int64
+	var failed []string
+	_, err := Run(t.Context(), items, Options{
+		Jobs: 8, Memory: 10,
+		Report: func(r Result) error {
+			if !r.OK {
+				failed = append(failed, r.Input+" "+r.Class)
+			}
+			return nil
+		},
+	}, func(_ context.Context, it Item) Result {
+		now := under.Add(it.Memory)
+		defer under.Add(-it.Memory)
+		for old := most.Load(); now > old && !most.CompareAndSwap(old, now); old = most.Load() {
+		}
+		time.Sleep(time.Millisecond)
+		return Result{OK: true}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if most.Load() > 10 || most.Load() < 5 {
+		t.Errorf("items under way took %d of 10", most.Load())
+	}
+	if diff := cmp.Diff([]string{"item-00007 memory"}, failed); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -151,10 +189,9 @@ func TestJournal(t *testing.T) {
 	if one == two {
 		t.Fatal("keys run together")
 	}
-	j := openJournal(t, path, false)
-	if err := j.Mark(one); err != nil {
-		t.Fatal(err)
-	}
+	figures := map[string]any{"bytes": 12.0, "why": "a \"line\"\nand another"}
+	j := openJournal(t, path)
+	mark(t, j, one, figures)
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -163,41 +200,48 @@ func TestJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A crash in the middle of a line.
-	if err := os.WriteFile(path, append(data, two[:20]...), 0o600); err != nil {
+	if err := os.WriteFile(path, append(data, `{"key":"`+two[:20]...), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	j = openJournal(t, path, false)
-	if !j.Done(one) || j.Done(two) {
-		t.Error("the journal does not hold exactly the whole line")
+	j = openJournal(t, path)
+	if _, ok := j.Done(two); ok {
+		t.Error("half a line was taken for a key")
 	}
-	if err := j.Mark(two); err != nil {
-		t.Fatal(err)
-	}
+	other := openJournal(t, path) // another process
+	mark(t, other, two, nil)
+	mark(t, j, Key("three"), figures)
 	j.Close()
-	j = openJournal(t, path, false)
-	if !j.Done(one) || !j.Done(two) {
-		t.Error("a key was lost")
-	}
-	j.Close()
-	j = openJournal(t, path, true)
-	if j.Done(one) {
-		t.Error("a fresh journal remembers")
-	}
-	j.Close()
+	other.Close()
 
-	if err := os.WriteFile(path, []byte(strings.Repeat("not a journal\n", 9)), 0o600); err != nil {
-		t.Fatal(err)
+	j = openJournal(t, path)
+	defer j.Close()
+	got, ok := j.Done(one)
+	if diff := cmp.Diff(figures, got); !ok || diff != "" {
+		t.Error(ok, diff)
 	}
-	if _, err := OpenJournal(path, false); err == nil {
-		t.Error("something else was taken for a journal")
+	for _, key := range []string{two, Key("three")} {
+		if _, ok := j.Done(key); !ok {
+			t.Error("a key was lost")
+		}
+	}
+	var none *Journal
+	if _, ok := none.Done(one); ok || none.Mark(one, nil) != nil || none.Close() != nil {
+		t.Error("no journal knows something")
 	}
 }
 
-func openJournal(t *testing.T, path string, fresh bool) *Journal {
+func openJournal(t *testing.T, path string) *Journal {
 	t.Helper()
-	j, err := OpenJournal(path, fresh)
+	j, err := OpenJournal(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return j
+}
+
+func mark(t *testing.T, j *Journal, key string, figures map[string]any) {
+	t.Helper()
+	if err := j.Mark(key, figures); err != nil {
+		t.Fatal(err)
+	}
 }

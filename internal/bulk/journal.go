@@ -4,19 +4,28 @@ import (
 	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
 	"sync"
 )
 
-// Journal remembers what is done, across runs and crashes, as a file with one key a line.
-// A last line that a crash cut short is not a key and is written over.
+// Journal remembers what is done, and its figures, across runs and crashes: a file of JSON lines that only grows. Several
+// processes may write to one journal. A line that a crash cut short is passed over.
 type Journal struct {
 	mu   sync.Mutex
 	file *os.File
-	done map[string]bool
+	done map[string]span
+}
+
+// span is where a line's figures stand in the file.
+type span struct{ from, length int64 }
+
+type journalLine struct {
+	Key     string          `json:"key"`
+	Figures json.RawMessage `json:"figures"`
 }
 
 // Key names work by all that decides its outcome: the input's digest, the options, the tool's version.
@@ -28,83 +37,82 @@ func Key(parts ...string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// OpenJournal reads the journal at path, or begins one. With fresh, what it holds is forgotten.
-func OpenJournal(path string, fresh bool) (*Journal, error) {
-	flags := os.O_RDWR | os.O_CREATE
-	if fresh {
-		flags |= os.O_TRUNC
-	}
-	f, err := os.OpenFile(path, flags, 0o666)
+// OpenJournal reads the journal at path, or begins one.
+func OpenJournal(path string) (*Journal, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o666)
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{file: f, done: make(map[string]bool)}
-	end, err := j.read()
-	if err == nil {
-		err = f.Truncate(end)
-	}
-	if err == nil {
-		_, err = f.Seek(end, 0)
-	}
-	if err != nil {
+	j := &Journal{file: f, done: make(map[string]span)}
+	if err := j.read(); err != nil {
 		f.Close()
 		return nil, err
 	}
 	return j, nil
 }
 
-const keyLine = 2*sha256.Size + 1
-
-// read fills j.done and returns the offset behind the last whole line.
-func (j *Journal) read() (int64, error) {
+// read notes where each whole line is, and closes a line that was cut short, so that the next one begins a line.
+func (j *Journal) read() error {
 	in := bufio.NewReader(j.file)
-	line := make([]byte, keyLine)
-	for end := int64(0); ; end += keyLine {
-		n := 0
-		for n < keyLine {
-			b, err := in.ReadByte()
-			if err != nil {
-				return end, nil
-			}
-			line[n] = b
-			n++
+	for at := int64(0); ; {
+		line, err := in.ReadBytes('\n')
+		var l journalLine
+		if json.Unmarshal(line, &l) == nil && l.Key != "" {
+			j.done[l.Key] = span{at, int64(len(line))}
 		}
-		key := string(line[:keyLine-1])
-		if raw, err := hex.DecodeString(key); err != nil || len(raw) != sha256.Size || line[keyLine-1] != '\n' {
-			return 0, &fs.PathError{Op: "read", Path: j.file.Name(), Err: fmt.Errorf("not a journal: odd line at offset %d", end)}
+		at += int64(len(line))
+		switch {
+		case err == nil:
+		case err != io.EOF:
+			return err
+		case len(line) > 0:
+			_, err = j.file.Write([]byte("\n"))
+			return err
+		default:
+			return nil
 		}
-		j.done[key] = true
 	}
 }
 
-// Done says whether key is marked. A nil journal knows nothing.
-func (j *Journal) Done(key string) bool {
+// Done gives the figures of a key that is marked.
+func (j *Journal) Done(key string) (figures map[string]any, ok bool) {
 	if j == nil {
-		return false
+		return nil, false
 	}
 	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.done[key]
+	at, ok := j.done[key]
+	j.mu.Unlock()
+	if !ok {
+		return nil, false
+	}
+	line := make([]byte, at.length)
+	if _, err := j.file.ReadAt(line, at.from); err != nil {
+		return nil, false
+	}
+	var l journalLine
+	if json.Unmarshal(line, &l) != nil || l.Key != key || json.Unmarshal(l.Figures, &figures) != nil {
+		return nil, false
+	}
+	return figures, true
 }
 
-// Mark adds key. The caller has made its work durable before.
-func (j *Journal) Mark(key string) error {
+// Mark adds key with its figures, which are values of JSON. The caller has made its work durable before.
+func (j *Journal) Mark(key string, figures map[string]any) error {
 	if j == nil {
 		return nil
 	}
-	if len(key) != keyLine-1 {
-		return errors.New("a journal takes keys made by Key")
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.done[key] {
-		return nil
-	}
-	if _, err := j.file.WriteString(key + "\n"); err != nil {
+	value, err := json.Marshal(figures)
+	if err != nil {
 		return err
 	}
-	j.done[key] = true
-	return nil
+	line, err := json.Marshal(journalLine{key, value})
+	if err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	_, err = j.file.Write(append(line, '\n'))
+	return err
 }
 
 // Close makes the journal durable and closes it.

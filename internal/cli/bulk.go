@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,6 +28,7 @@ type Bulk struct {
 	html    string
 	shard   string
 	timeout time.Duration
+	memory  size
 }
 
 // Add declares the flags.
@@ -39,6 +41,7 @@ func (b *Bulk) Add(cmd *cobra.Command) {
 	f.StringVar(&b.html, "report-html", "", "write a report to `FILE` for a person to read: one HTML page")
 	f.StringVar(&b.shard, "shard", "", "take only part `i/n` of the items, split by package name")
 	f.DurationVar(&b.timeout, "timeout", 0, "give up on an item after this long (default: never)")
+	f.Var(&b.memory, "memory", "for all items at once: one waits until its share is free, and fails if it needs more than `SIZE` (as in 2G; default: no limit)")
 }
 
 // Run works on the items and reports. It returns nil when all are done, ErrSomeFailed or ErrReported when some failed,
@@ -52,6 +55,9 @@ func (b *Bulk) Run(cmd *cobra.Command, items []bulk.Item, work func(context.Cont
 		return Usagef("--shard %s: %v", b.shard, err)
 	}
 	items = shard.Select(items)
+	if b.memory > 0 {
+		debug.SetMemoryLimit(int64(b.memory)) // collects garbage harder before it is passed
+	}
 	reports, err := b.openReports(cmd)
 	if err != nil {
 		return err
@@ -61,7 +67,7 @@ func (b *Bulk) Run(cmd *cobra.Command, items []bulk.Item, work func(context.Cont
 		meter = progress.New(cmd.ErrOrStderr(), term.IsTerminal(int(os.Stderr.Fd())), cmd.Root().Name(), len(items))
 	}
 	summary, runErr := bulk.Run(cmd.Context(), items, bulk.Options{
-		Jobs: b.Jobs, Timeout: b.timeout,
+		Jobs: b.Jobs, Timeout: b.timeout, Memory: int64(b.memory),
 		Ended: func(r bulk.Result) {
 			meter.Add(!r.OK)
 			if !r.OK {

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/weld-linux/weld-bridge/internal/bulk"
 )
@@ -15,7 +16,7 @@ type File struct {
 }
 
 // Inputs expands arguments: a directory stands for every regular file below it that match accepts, in lexical
-// order; a file that is named is taken as it is. Each item's Value is a File. It is many when a directory or more than
+// order; a file that is named is taken as it is. Each item's Value is a File and its Group the package's name by the name of the file. It is many when a directory or more than
 // one argument was given: then failed items give status 3.
 func Inputs(args []string, match func(name string) bool) (items []bulk.Item, many bool, err error) {
 	many = len(args) > 1
@@ -25,7 +26,7 @@ func Inputs(args []string, match func(name string) bool) (items []bulk.Item, man
 			return nil, many, err
 		}
 		if !info.IsDir() {
-			items = append(items, bulk.Item{Input: arg, Value: File{Path: arg, Rel: filepath.Base(arg)}})
+			items = append(items, bulk.Item{Input: arg, Group: packageName(arg), Value: File{Path: arg, Rel: filepath.Base(arg)}})
 			continue
 		}
 		many = true
@@ -34,7 +35,7 @@ func Inputs(args []string, match func(name string) bool) (items []bulk.Item, man
 				return err
 			}
 			rel, err := filepath.Rel(arg, path)
-			items = append(items, bulk.Item{Input: path, Value: File{Path: path, Rel: rel}})
+			items = append(items, bulk.Item{Input: path, Group: packageName(path), Value: File{Path: path, Rel: rel}})
 			return err
 		})
 		if err != nil {
@@ -42,4 +43,19 @@ func Inputs(args []string, match func(name string) bool) (items []bulk.Item, man
 		}
 	}
 	return items, many, nil
+}
+
+// packageName takes the package's name out of the name of a file: of NAME-VERSION-RELEASE.ARCH.rpm, or of NAME.spec.
+func packageName(path string) string {
+	base := filepath.Base(path)
+	name, isRPM := strings.CutSuffix(base, ".rpm")
+	if !isRPM {
+		return strings.TrimSuffix(base, filepath.Ext(base))
+	}
+	for range 2 {
+		if i := strings.LastIndexByte(name, '-'); i > 0 {
+			name = name[:i]
+		}
+	}
+	return name
 }
