@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // Write puts data at path, in place of what stands there.
@@ -20,7 +22,35 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 
 // WriteFrom puts what write writes at path. When write fails, nothing is left behind and what stood there stays.
 // An existing file keeps its permission bits; a new one gets mode, less the umask.
-func WriteFrom(path string, mode fs.FileMode, write func(io.Writer) error) (err error) {
+func WriteFrom(path string, mode fs.FileMode, write func(io.Writer) error) error {
+	if err := replace(path, mode, write, (*os.File).Sync); err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(path))
+}
+
+// WriteUnsynced is Write for many files: they outlive the program's sudden end, but not the machine's before SyncTree.
+func WriteUnsynced(path string, data []byte, mode fs.FileMode) error {
+	return replace(path, mode, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	}, func(*os.File) error { return nil })
+}
+
+// SyncTree makes all durable that was written to the file system that holds dir.
+func SyncTree(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := unix.Syncfs(int(d.Fd())); err != nil {
+		return &fs.PathError{Op: "syncfs", Path: dir, Err: err}
+	}
+	return nil
+}
+
+func replace(path string, mode fs.FileMode, write func(io.Writer) error, sync func(*os.File) error) (err error) {
 	dir, base := filepath.Split(path)
 	f, err := create(filepath.Join(dir, "."+base), mode)
 	if err != nil {
@@ -40,16 +70,13 @@ func WriteFrom(path string, mode fs.FileMode, write func(io.Writer) error) (err 
 	if err := write(f); err != nil {
 		return err
 	}
-	if err := f.Sync(); err != nil {
+	if err := sync(f); err != nil {
 		return err
 	}
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return SyncDir(filepath.Dir(path))
+	return os.Rename(f.Name(), path)
 }
 
 // create makes a new file beside its goal, under the umask as os.CreateTemp does not.

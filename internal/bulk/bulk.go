@@ -24,6 +24,7 @@ type Item struct {
 
 // Result says how one item ended. It is what a report has as one line.
 type Result struct {
+	Tool    string         `json:"tool,omitempty"` // the command that worked on it, as reports have it
 	Input   string         `json:"input"`
 	OK      bool           `json:"ok"`
 	Skipped bool           `json:"skipped,omitempty"` // done by an earlier run
@@ -43,6 +44,19 @@ func Failed(stage, class string, err error) Result {
 type Summary struct {
 	Total, Done, Skipped, Failed int
 	NotStarted                   int // left over when the run was interrupted
+}
+
+// Count adds one result.
+func (s *Summary) Count(r Result) {
+	s.Total++
+	switch {
+	case !r.OK:
+		s.Failed++
+	case r.Skipped:
+		s.Skipped++
+	default:
+		s.Done++
+	}
 }
 
 // Options bound a run. The zero value uses all processors and sets no limits.
@@ -139,14 +153,7 @@ func (r *run) full() bool {
 func (r *run) end(i int, res Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch {
-	case !res.OK:
-		r.summary.Failed++
-	case res.Skipped:
-		r.summary.Skipped++
-	default:
-		r.summary.Done++
-	}
+	r.summary.Count(res)
 	if r.options.Ended != nil {
 		r.options.Ended(res)
 	}

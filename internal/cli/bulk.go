@@ -116,6 +116,7 @@ func (b *Bulk) verdict(cmd *cobra.Command, s bulk.Summary) error {
 
 // reports writes each result to wherever it was asked for.
 type reports struct {
+	tool  string
 	sinks []*sink
 	html  *htmlReport
 }
@@ -127,7 +128,7 @@ type sink struct {
 }
 
 func (b *Bulk) openReports(cmd *cobra.Command) (*reports, error) {
-	r := &reports{}
+	r := &reports{tool: cmd.CommandPath()}
 	if b.JSON {
 		r.sinks = append(r.sinks, newSink(nopCloser{cmd.OutOrStdout()}))
 	}
@@ -139,7 +140,10 @@ func (b *Bulk) openReports(cmd *cobra.Command) (*reports, error) {
 		r.sinks = append(r.sinks, newSink(out))
 	}
 	if b.html != "" {
-		r.html = &htmlReport{path: b.html, tool: cmd.CommandPath()}
+		var err error
+		if r.html, err = newHTMLReport(b.html, cmd.CommandPath()); err != nil {
+			return nil, err
+		}
 	}
 	return r, nil
 }
@@ -156,6 +160,7 @@ func newSink(w interface {
 }
 
 func (r *reports) add(res bulk.Result) error {
+	res.Tool = r.tool
 	for _, s := range r.sinks {
 		if err := s.encoder.Encode(res); err != nil {
 			return err

@@ -56,7 +56,7 @@ func Run(root *cobra.Command, args []string) int {
 
 	root.Version = Version
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.AddCommand(newManCmd())
+	root.AddCommand(newManCmd(), newReportCmd())
 	// cobra reports wrong flags, arguments and command names before it calls RunE.
 	began := false
 	markStart(root, &began)

@@ -112,8 +112,8 @@ func TestReports(t *testing.T) {
 
 	bad := filepath.Join(dir, "bad.in")
 	want := []bulk.Result{
-		{Input: filepath.Join(dir, "a.in"), OK: true, Figures: map[string]any{"size": 1.0}},
-		{Input: bad, Stage: "parse", Class: "syntax", Message: bad + ":3:1: bad <line>"},
+		{Tool: "tool work", Input: filepath.Join(dir, "a.in"), OK: true, Figures: map[string]any{"size": 1.0}},
+		{Tool: "tool work", Input: bad, Stage: "parse", Class: "syntax", Message: bad + ":3:1: bad <line>"},
 	}
 	report, err := os.ReadFile(lines)
 	if err != nil {
@@ -140,6 +140,31 @@ func TestReports(t *testing.T) {
 		if !bytes.Contains(html, []byte(part)) {
 			t.Errorf("the page lacks %q", part)
 		}
+	}
+}
+
+func TestReportOfManyRuns(t *testing.T) {
+	dir := t.TempDir()
+	one, two, page := filepath.Join(dir, "1.jsonl"), filepath.Join(dir, "2.jsonl"), filepath.Join(dir, "page.html")
+	write(t, one, `{"tool":"a","input":"x","ok":false,"class":"odd","message":"no","seconds":1}
+{"tool":"a","input":"y","ok":true,"seconds":1}
+`)
+	write(t, two, `{"tool":"a","input":"x","ok":true,"seconds":2,"figures":{"size":3}}
+{"tool":"b","input":"x","ok":true,"skipped":true,"seconds":0}
+`)
+	var out, errOut bytes.Buffer
+	if got := Run(tool(&out, &errOut), []string{"report", "-o", page, one, two}); got != ExitDone {
+		t.Fatal(errOut.String())
+	}
+	html := read(t, page)
+	for _, part := range []string{"<b>3</b>items", "<b>2</b>done", "<b>1</b>done before", "<b>0</b>failed", `"figures":{"size":3}`} {
+		if !strings.Contains(html, part) {
+			t.Errorf("the page lacks %q", part)
+		}
+	}
+	write(t, two, "{\"input\":\"x\"}\nno\n")
+	if got := Run(tool(&out, &errOut), []string{"report", "-o", page, one, two}); got != ExitFailed || !strings.Contains(errOut.String(), two+":2: not a line of a report") {
+		t.Errorf("status %d, %s", got, &errOut)
 	}
 }
 

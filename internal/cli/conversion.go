@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +39,8 @@ type Converter struct {
 	// Make gives the output, with a result that is OK, or a result that says why there is none. It depends on its arguments alone.
 	Make func(name string, in []byte) (out []byte, r bulk.Result)
 
-	tree    bool // Out is a directory
+	tree    bool        // Out is a directory
+	wrote   atomic.Bool // into that directory, and not yet to disk
 	journal *bulk.Journal
 	tool    string // what identifies the program that converts
 }
@@ -73,9 +76,13 @@ func (c *Converter) Run(cmd *cobra.Command, args []string) error {
 		c.journal, c.tool, _ = openJournal(cmd.Root().Name())
 		defer c.journal.Close()
 	}
-	return c.Bulk.Run(cmd, items, func(ctx context.Context, it bulk.Item) bulk.Result {
+	err = c.Bulk.Run(cmd, items, func(ctx context.Context, it bulk.Item) bulk.Result {
 		return c.convert(ctx, cmd, it.Value.(File))
 	})
+	if c.wrote.Load() {
+		err = cmp.Or(atomicfile.SyncTree(c.Out), err)
+	}
+	return err
 }
 
 // isDir says whether path is a directory or is meant to be one.
@@ -202,7 +209,11 @@ func (c *Converter) write(path string, old, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
-	return atomicfile.Write(path, data, 0o666)
+	if c.Out == "" || !c.tree {
+		return atomicfile.Write(path, data, 0o666)
+	}
+	c.wrote.Store(true)
+	return atomicfile.WriteUnsynced(path, data, 0o666)
 }
 
 // compared says whether what stands at path, or why it could not be read, is what would be written.
