@@ -58,8 +58,8 @@ func replace(path string, mode fs.FileMode, write func(io.Writer) error, sync fu
 	}
 	defer func() {
 		if err != nil {
-			f.Close()
 			os.Remove(f.Name())
+			f.Close()
 		}
 	}()
 	if old, statErr := os.Stat(path); statErr == nil && old.Mode().IsRegular() {
@@ -73,21 +73,41 @@ func replace(path string, mode fs.FileMode, write func(io.Writer) error, sync fu
 	if err := sync(f); err != nil {
 		return err
 	}
-	if err := f.Close(); err != nil {
+	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	return f.Close() // not before: with the lock gone, another writer would take the file over
 }
 
-// create makes a new file beside its goal, under the umask as os.CreateTemp does not.
+// create makes a new file beside its goal, under the umask as os.CreateTemp does not. Whoever writes to one holds a lock on it, so
+// that one which a crash left behind is known and taken over.
 func create(prefix string, mode fs.FileMode) (*os.File, error) {
 	for i := 0; ; i++ {
-		f, err := os.OpenFile(prefix+suffix(i), os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
-		if errors.Is(err, fs.ErrExist) && i < 10000 {
-			continue
+		f, err := os.OpenFile(prefix+suffix(i), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, mode)
+		if err != nil {
+			return nil, err
 		}
-		return f, err
+		if claim(f) {
+			return f, f.Truncate(0)
+		}
+		f.Close()
+		if i == 9999 {
+			return nil, &fs.PathError{Op: "create", Path: prefix, Err: fs.ErrExist}
+		}
 	}
+}
+
+// claim locks f, and says whether f still is what its name stands for: another writer may just have renamed it.
+func claim(f *os.File) bool {
+	if errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK) {
+		return false
+	}
+	named, err := os.Lstat(f.Name())
+	if err != nil {
+		return false
+	}
+	opened, err := f.Stat()
+	return err == nil && os.SameFile(named, opened)
 }
 
 func suffix(i int) string {

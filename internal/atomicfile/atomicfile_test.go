@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 )
 
@@ -47,5 +49,48 @@ func TestWrite(t *testing.T) {
 func TestWriteSaysWhereItCannot(t *testing.T) {
 	if err := Write(filepath.Join(t.TempDir(), "none", "file"), nil, 0o666); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestWhatACrashLeftIsTakenOver(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	if err := os.WriteFile(filepath.Join(dir, ".file.tmp0000"), []byte("half a longer text"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(path, []byte("whole"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	expectOnly(t, dir, "whole")
+}
+
+func TestWritersAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for range 50 {
+				if err := WriteUnsynced(path, []byte(strings.Repeat("whole", 2000)), 0o644); err != nil {
+					t.Error(err)
+				}
+				if data, err := os.ReadFile(path); err != nil || string(data) != strings.Repeat("whole", 2000) {
+					t.Errorf("%d bytes, %v", len(data), err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	expectOnly(t, dir, strings.Repeat("whole", 2000))
+}
+
+func expectOnly(t *testing.T, dir, want string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 {
+		t.Fatal(entries, err)
+	}
+	if data, err := os.ReadFile(filepath.Join(dir, "file")); err != nil || string(data) != want {
+		t.Errorf("%d bytes, %v", len(data), err)
 	}
 }
