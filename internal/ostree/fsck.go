@@ -9,10 +9,10 @@ import (
 )
 
 // Check reads an object and verifies it.
-func (o objectReader) Check(obj Object) error {
+func (r Reader) Check(obj Object) error {
 	switch obj.Type {
 	case TypeFile:
-		f, err := o.OpenFile(obj.Checksum)
+		f, err := r.OpenFile(obj.Checksum)
 		if err != nil {
 			return err
 		}
@@ -20,13 +20,13 @@ func (o objectReader) Check(obj Object) error {
 		_, err = io.Copy(io.Discard, f)
 		return err
 	case TypeDirTree:
-		_, err := o.ReadTree(obj.Checksum)
+		_, err := r.ReadTree(obj.Checksum)
 		return err
 	case TypeDirMeta:
-		_, err := o.ReadMeta(obj.Checksum)
+		_, err := r.ReadMeta(obj.Checksum)
 		return err
 	}
-	_, err := o.ReadCommit(obj.Checksum)
+	_, err := r.ReadCommit(obj.Checksum)
 	return err
 }
 
@@ -108,7 +108,7 @@ func (r *Repo) checkAll(ctx context.Context, fault func(error)) (damaged Set, ob
 			for o := range todo {
 				if err := r.Check(o); err != nil {
 					mu.Lock()
-					damaged.add(o)
+					damaged.Add(o)
 					fault(&DamagedError{o, err})
 					mu.Unlock()
 				}

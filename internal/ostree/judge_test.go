@@ -285,12 +285,12 @@ func TestJudgeLock(t *testing.T) {
 	judge(t, "prune", "--repo="+repo.Dir(), "--refs-only")
 	judge(t, "refs", "--repo="+repo.Dir(), "--create=copy", "sample")
 	judge(t, "refs", "--repo="+repo.Dir(), "--delete", "sample")
-	if p, err := repo.Prune(t.Context(), false); err != nil || p.Objects != 0 || p.Kept == 0 {
+	if p, err := repo.Prune(t.Context(), false, nil); err != nil || p.Objects != 0 || p.Kept == 0 {
 		t.Errorf("pruned %+v, %v", p, err)
 	}
 	judge(t, "fsck", "--repo="+repo.Dir())
 	judge(t, "refs", "--repo="+repo.Dir(), "--delete", "copy")
-	if p, err := repo.Prune(t.Context(), false); err != nil || p.Objects == 0 || p.Kept != 0 {
+	if p, err := repo.Prune(t.Context(), false, nil); err != nil || p.Objects == 0 || p.Kept != 0 {
 		t.Errorf("pruned %+v, %v", p, err)
 	}
 }

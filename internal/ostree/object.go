@@ -25,8 +25,9 @@ func (f FileInfo) appendHeader(b []byte, prefix int) []byte {
 	return appendOffsets(b, len(b)-start, []int{targetEnd})
 }
 
-// hashHeader is what is hashed before the content: the length of the header, padding, the header.
-func (f FileInfo) hashHeader() []byte {
+// Prefix is what stands before the content in the canonical form of a file object: the length of its header, padding, the header. The
+// object's name is the SHA-256 of both, as that of every other object is the SHA-256 of its bytes.
+func (f FileInfo) Prefix() []byte {
 	b := f.appendHeader(make([]byte, 8, 64+len(f.Target)), 0)
 	binary.BigEndian.PutUint32(b, uint32(len(b)-8))
 	return b
@@ -66,7 +67,7 @@ func (f FileInfo) check() error {
 // Checksum gives the name of a file object with this content.
 func (f FileInfo) Checksum(content []byte) Checksum {
 	h := sha256.New()
-	h.Write(f.hashHeader())
+	h.Write(f.Prefix())
 	h.Write(content)
 	return Checksum(h.Sum(nil))
 }
@@ -75,23 +76,33 @@ func (f FileInfo) Checksum(content []byte) Checksum {
 func parseArchiveHeader(b []byte) (f FileInfo, size int64, err error) {
 	t := newTuple(b, 1)
 	n := t.uint64()
+	if f, err = f.parse(t); err == nil && n > 1<<62 {
+		err = fmt.Errorf("file header: size %d", n)
+	}
+	return f, int64(n), err
+}
+
+// parseFileHeader reads the GVariant (uuuusa(ayay)).
+func parseFileHeader(b []byte) (f FileInfo, err error) { return f.parse(newTuple(b, 1)) }
+
+func (f FileInfo) parse(t *tuple) (FileInfo, error) {
 	f.UID, f.GID, f.Mode = t.uint32(), t.uint32(), t.uint32()
 	rdev := t.uint32()
 	f.Target = t.string(t.framed(0))
-	xattrs := t.rest()
-	if t.err != nil {
-		return f, 0, fmt.Errorf("file header: %w", t.err)
+	xattrs, err := parseXattrs(t.rest())
+	switch {
+	case t.err != nil:
+		err = t.err
+	case err == nil && rdev != 0:
+		err = fmt.Errorf("device %d", rdev)
+	case err == nil:
+		f.Xattrs = xattrs
+		err = f.check()
 	}
-	if rdev != 0 || n > 1<<62 {
-		return f, 0, fmt.Errorf("file header: device %d, size %d", rdev, n)
+	if err != nil {
+		return f, fmt.Errorf("file header: %w", err)
 	}
-	if f.Xattrs, err = parseXattrs(xattrs); err != nil {
-		return f, 0, fmt.Errorf("file header: %w", err)
-	}
-	if err := f.check(); err != nil {
-		return f, 0, fmt.Errorf("file header: %w", err)
-	}
-	return f, int64(n), nil
+	return f, nil
 }
 
 // Marshal gives the object's bytes, a GVariant of type (uuua(ayay)).

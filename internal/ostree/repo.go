@@ -12,7 +12,7 @@ import (
 
 // Repo is a repository in archive mode. Its methods may be called from several goroutines and processes.
 type Repo struct {
-	objectReader
+	Reader
 	dir    string
 	noSync bool
 }
@@ -73,7 +73,7 @@ func Open(dir string) (*Repo, error) {
 		return nil, fmt.Errorf("%s: repository in mode %q, want archive", dir, mode)
 	}
 	r := &Repo{dir: dir, noSync: config["core.fsync"] == "false"}
-	r.open = r.openObject
+	r.Source = loose(r.openObject)
 	return r, nil
 }
 

@@ -131,11 +131,11 @@ func TestPruneKeepsWhatRefsReach(t *testing.T) {
 	if err := repo.SwapRef(t.Context(), "c", sum, Checksum{}); err != nil {
 		t.Fatal(err)
 	}
-	dry, err := repo.Prune(t.Context(), true)
+	dry, err := repo.Prune(t.Context(), true, nil)
 	if err != nil || dry.Objects != 3 || !repo.Has(Object{TypeFile, gone}) {
 		t.Errorf("dry run: %+v %v", dry, err)
 	}
-	if p, err := repo.Prune(t.Context(), false); err != nil || p != dry {
+	if p, err := repo.Prune(t.Context(), false, nil); err != nil || p != dry {
 		t.Errorf("pruned %+v, dry run said %+v: %v", p, dry, err)
 	}
 	if !repo.Has(Object{TypeFile, kept}) || repo.Has(Object{TypeFile, gone}) {

@@ -29,8 +29,8 @@ func (s Set) Has(o Object) bool {
 	return ok
 }
 
-// add tells whether the object is new in the set.
-func (s Set) add(o Object) bool {
+// Add puts an object into the set and tells whether it is new there.
+func (s Set) Add(o Object) bool {
 	if s.Has(o) {
 		return false
 	}
@@ -48,29 +48,31 @@ func (s Set) Len() (n int) {
 
 // Walk adds to seen all that a commit reaches: its parents, as far as they are there, its trees and files. What is in seen
 // already is not entered again. Files are not opened.
-func (r *Repo) Walk(ctx context.Context, commit Checksum, seen Set) error {
-	for !commit.IsZero() && seen.add(Object{TypeCommit, commit}) {
+func (r Reader) Walk(ctx context.Context, commit Checksum, seen Set) error {
+	for child := false; !commit.IsZero() && seen.Add(Object{TypeCommit, commit}); {
 		c, err := r.ReadCommit(commit)
+		if err != nil && child && errors.Is(err, ErrNotFound) {
+			delete(seen[TypeCommit], commit)
+			return nil
+		}
 		if err != nil {
 			return err
 		}
-		seen.add(Object{TypeDirMeta, c.Meta})
+		seen.Add(Object{TypeDirMeta, c.Meta})
 		if err := r.WalkTree(ctx, c.Tree, seen); err != nil {
 			return fmt.Errorf("commit %s: %w", commit, err)
 		}
-		if commit = c.Parent; !commit.IsZero() && !r.Has(Object{TypeCommit, commit}) {
-			return nil
-		}
+		commit, child = c.Parent, true
 	}
 	return nil
 }
 
 // WalkTree adds to seen all that a directory reaches.
-func (r *Repo) WalkTree(ctx context.Context, tree Checksum, seen Set) error {
+func (r Reader) WalkTree(ctx context.Context, tree Checksum, seen Set) error {
 	todo := []Checksum{tree}
 	for len(todo) > 0 {
 		tree, todo = todo[len(todo)-1], todo[:len(todo)-1]
-		if !seen.add(Object{TypeDirTree, tree}) {
+		if !seen.Add(Object{TypeDirTree, tree}) {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
@@ -81,10 +83,10 @@ func (r *Repo) WalkTree(ctx context.Context, tree Checksum, seen Set) error {
 			return err
 		}
 		for _, f := range d.Files {
-			seen.add(Object{TypeFile, f.File})
+			seen.Add(Object{TypeFile, f.File})
 		}
 		for _, sub := range d.Dirs {
-			seen.add(Object{TypeDirMeta, sub.Meta})
+			seen.Add(Object{TypeDirMeta, sub.Meta})
 			todo = append(todo, sub.Tree)
 		}
 	}
@@ -138,16 +140,14 @@ type Pruned struct {
 	Kept    int   `json:"kept"`
 }
 
-// Prune removes the objects that no reference reaches. It waits for the exclusive lock. Parents go before their
-// children, so an interrupted run leaves no directory with something missing below it. A dry run removes nothing. An object
-// that is reachable but missing or damaged stops it before anything is removed.
-func (r *Repo) Prune(ctx context.Context, dry bool) (p Pruned, err error) {
-	release, err := r.LockExclusive(ctx)
-	if err != nil {
-		return p, err
-	}
-	defer release()
+// Prune removes the objects that no reference reaches. Parents go before their children, so an interrupted run leaves no directory with something
+// missing below it. A dry run removes nothing. An object that is reachable but missing or damaged stops it before anything is removed.
+// The caller has the exclusive lock. hold, which may be nil, puts more into the set of what is kept: what references elsewhere reach.
+func (r *Repo) Prune(ctx context.Context, dry bool, hold func(keep Set) error) (p Pruned, err error) {
 	keep, err := r.Reachable(ctx)
+	if err == nil && hold != nil {
+		err = hold(keep)
+	}
 	if err != nil {
 		return p, err
 	}

@@ -12,7 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,8 +34,9 @@ const fewObjects = 24
 // holds the shared lock, so an object that it found in the repository stays there until Close.
 // Its methods may be called from several goroutines.
 type Writer struct {
-	objectReader
+	Reader
 	repo    *Repo
+	behind  []Tier
 	dir     string
 	release func()
 	serial  atomic.Int64
@@ -72,7 +73,7 @@ func (r *Repo) Begin(ctx context.Context) (*Writer, error) {
 	w := &Writer{repo: r, dir: dir, staged: map[Object]struct{}{}, claimed: map[Object]bool{}}
 	w.settled = sync.NewCond(&w.mu)
 	w.release = func() { own.Close(); release() }
-	w.open = w.openObject
+	w.Source = loose(w.openObject)
 	return w, nil
 }
 
@@ -128,12 +129,60 @@ func (w *Writer) openObject(o Object) (*os.File, error) {
 	return w.repo.openObject(o)
 }
 
-// Has tells whether the object is staged or in the repository.
+// Has tells whether the object is staged, in the repository, or in what stands behind it.
 func (w *Writer) Has(o Object) bool {
 	w.mu.Lock()
 	_, staged := w.staged[o]
 	w.mu.Unlock()
-	return staged || w.repo.Has(o)
+	return staged || w.repo.Has(o) || slices.ContainsFunc(w.behind, func(t Tier) bool { return t.Has(o) })
+}
+
+// Behind lets the writer read from another tier too, and leave out what is there: for trees that need not be whole in the repository. It is
+// called before the first object is written.
+func (w *Writer) Behind(t Tier) {
+	w.behind = append(w.behind, t)
+	w.Source = Sources{w.Source, t}
+}
+
+// PutObject copies an object from another source, verified. What is there already is not read.
+func (w *Writer) PutObject(from Source, o Object) error {
+	if w.Has(o) {
+		return nil
+	}
+	if o.Type == TypeFile {
+		f, err := from.OpenFile(o.Checksum)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return w.stageFile(o, f.Info, f.Size, f, Level)
+	}
+	b, err := from.ReadMetadata(o)
+	if err != nil {
+		return err
+	}
+	sum, err := w.putMetadata(o.Type, b)
+	if err == nil && sum != o.Checksum {
+		err = fmt.Errorf("object %s: damaged: content has checksum %s", o, sum)
+	}
+	return err
+}
+
+// CopyTree copies a tree with all that it reaches from another source; what is in seen already is left out.
+func (w *Writer) CopyTree(ctx context.Context, from Reader, tree Checksum, seen Set) error {
+	fresh := NewSet()
+	if err := from.WalkTree(ctx, tree, fresh); err != nil {
+		return err
+	}
+	return fresh.Each(func(o Object) error {
+		if !seen.Add(o) {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return w.PutObject(from, o)
+	})
 }
 
 // PutTree writes a directory. Its names must be sorted.
@@ -195,7 +244,7 @@ func (w *Writer) PutStored(info FileInfo, size int64, r io.ReaderAt) (Checksum, 
 		return sum, nil
 	}
 	h := sha256.New()
-	h.Write(info.hashHeader())
+	h.Write(info.Prefix())
 	content := io.TeeReader(io.NewSectionReader(r, 0, size), h)
 	return sum, w.stageFile(obj, info, size, &proven{content, h, sum}, flate.NoCompression)
 }
@@ -203,7 +252,7 @@ func (w *Writer) PutStored(info FileInfo, size int64, r io.ReaderAt) (Checksum, 
 // hash gives the name of a file object with the next size bytes of r.
 func (f FileInfo) hash(r io.Reader, size int64) (Checksum, error) {
 	h := sha256.New()
-	h.Write(f.hashHeader())
+	h.Write(f.Prefix())
 	err := copyExactly(h, r, size)
 	return Checksum(h.Sum(nil)), err
 }
@@ -255,7 +304,7 @@ func (w *Writer) putLarge(info FileInfo, size int64, r io.Reader) (Checksum, err
 	defer os.Remove(f.Name())
 	defer f.Close()
 	h := sha256.New()
-	h.Write(info.hashHeader())
+	h.Write(info.Prefix())
 	if err := copyExactly(io.MultiWriter(f, h), r, size); err != nil {
 		return Checksum{}, err
 	}
@@ -398,84 +447,4 @@ func (f *fdWriter) Write(b []byte) (int, error) {
 		f.size += int64(m)
 	}
 	return n, nil
-}
-
-// Flush moves what is staged to its place: when it returns, a reference to it may be published. What other goroutines
-// stage meanwhile waits for the next Flush.
-func (w *Writer) Flush() error {
-	w.flush.Lock()
-	defer w.flush.Unlock()
-	w.mu.Lock()
-	objects := make([]Object, 0, len(w.staged))
-	for o := range w.staged {
-		objects = append(objects, o)
-	}
-	w.mu.Unlock()
-	if err := w.syncStaged(objects); err != nil {
-		return err
-	}
-	dirs := map[string]bool{}
-	for _, o := range objects {
-		to := w.repo.path("objects", o.path())
-		dir := filepath.Dir(to)
-		err := os.Rename(w.stagedPath(o), to)
-		if errors.Is(err, fs.ErrNotExist) && os.MkdirAll(dir, 0o777) == nil {
-			dirs[filepath.Dir(dir)] = true
-			err = os.Rename(w.stagedPath(o), to)
-		}
-		if err != nil {
-			return err
-		}
-		dirs[dir] = true
-		w.mu.Lock()
-		delete(w.staged, o)
-		w.mu.Unlock()
-	}
-	return w.repo.syncDirs(dirs)
-}
-
-func (w *Writer) syncStaged(objects []Object) error {
-	if w.repo.noSync || len(objects) == 0 {
-		return nil
-	}
-	if len(objects) > fewObjects {
-		return syncFS(w.dir)
-	}
-	for _, o := range objects {
-		f, err := os.Open(w.stagedPath(o))
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(f.Sync(), f.Close()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *Repo) syncDirs(dirs map[string]bool) error {
-	if r.noSync || len(dirs) == 0 {
-		return nil
-	}
-	if len(dirs) > fewObjects {
-		return syncFS(r.dir)
-	}
-	for dir := range dirs {
-		if err := syncDir(dir); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// syncFS synchronises the file system that holds dir.
-func syncFS(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(unix.Syncfs(int(d.Fd())), d.Close()); err != nil {
-		return fmt.Errorf("synchronise %s: %w", strings.TrimSuffix(dir, "/"), err)
-	}
-	return nil
 }

@@ -125,6 +125,19 @@ func (e *Encoders) all(ctx context.Context) []encoder {
 // often that another version is not worth trying.
 var versionBound = map[string]bool{"libzstd": true, "lzma2": true}
 
+// anyVersion lists the libraries whose releases of many years give the same bytes. A recipe does not name the one that is installed, so
+// that it is the same on every machine; the digest decides.
+var anyVersion = map[string]bool{"zlib": true, "gzip": true, "zgz": true, "libbz2": true, "liblzma": true}
+
+// recorded gives the version that a recipe names: none where every version does, as far as is known. An older one of several that are installed is named,
+// because it was tried after the newest.
+func (e *Encoders) recorded(ctx context.Context, library, version string) string {
+	if all := e.versions(ctx, library); anyVersion[library] && all[0] == version {
+		return ""
+	}
+	return version
+}
+
 // lookup returns the encoder of that library and version; for a library that
 // is not version-bound, its newest version otherwise, and exact false.
 func (e *Encoders) lookup(ctx context.Context, library, version string) (enc encoder, exact bool, err error) {

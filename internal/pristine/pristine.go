@@ -64,7 +64,12 @@ type MissingEncoderError struct {
 }
 
 func (e *MissingEncoderError) Error() string {
-	if e.Other != "" {
+	switch {
+	case e.Version == "" && e.Other != "":
+		return fmt.Sprintf("encoder %s: version %s, which is installed, gives other bytes", e.Library, e.Other)
+	case e.Version == "":
+		return fmt.Sprintf("encoder %s is not installed (%s)", e.Library, where(e.Library, e.Version))
+	case e.Other != "":
 		return fmt.Sprintf("encoder %s %s is not installed (%s) and version %s gives other bytes", e.Library, e.Version, where(e.Library, e.Version), e.Other)
 	}
 	return fmt.Sprintf("encoder %s %s is not installed (%s)", e.Library, e.Version, where(e.Library, e.Version))

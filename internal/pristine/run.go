@@ -2,15 +2,21 @@ package pristine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // errDiffers ends an encoder whose output is not what was expected.
@@ -58,11 +64,9 @@ func run(ctx context.Context, program string, args []string, in io.Reader, out i
 	stderr := &headBuffer{}
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/bin:/bin"}
-	cmd.Stdin = in
-	cmd.Stdout = &killer{w: out, cancel: cancel}
 	cmd.Stderr = stderr
 	cmd.WaitDelay = 2 * time.Second
-	err := cmd.Run()
+	err := pump(cmd, in, &killer{w: out, cancel: cancel})
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
@@ -74,6 +78,58 @@ func run(ctx context.Context, program string, args []string, in io.Reader, out i
 		return fmt.Errorf("%s %s: %w", filepath.Base(program), strings.Join(args, " "), err)
 	}
 	return nil
+}
+
+// pumpSize is the size in bytes of the buffers and pipes between a program and us: few switches between the two.
+const pumpSize = 256 << 10
+
+// pump runs a program between in and out, as exec.Cmd does with its 32 KiB. A program that ends before its input is no error by itself.
+func pump(cmd *exec.Cmd, in io.Reader, out io.Writer) error {
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	widen(stdin)
+	widen(stdout)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	fed := make(chan error, 1)
+	go func() {
+		buf := pumpBuffers.Get().(*[]byte)
+		defer pumpBuffers.Put(buf)
+		_, err := io.CopyBuffer(struct{ io.Writer }{stdin}, struct{ io.Reader }{in}, *buf)
+		fed <- cmp.Or(ignorePipe(err), ignorePipe(stdin.Close()))
+	}()
+	buf := pumpBuffers.Get().(*[]byte)
+	defer pumpBuffers.Put(buf)
+	_, err = io.CopyBuffer(struct{ io.Writer }{out}, struct{ io.Reader }{stdout}, *buf)
+	feeding, ended := <-fed, cmd.Wait()
+	return cmp.Or(ended, err, feeding)
+}
+
+// widen makes a pipe hold pumpSize bytes, where the system allows it.
+func widen(pipe any) {
+	conn, ok := pipe.(syscall.Conn)
+	if !ok {
+		return
+	}
+	if raw, err := conn.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pumpSize) })
+	}
+}
+
+var pumpBuffers = sync.Pool{New: func() any { b := make([]byte, pumpSize); return &b }}
+
+func ignorePipe(err error) error {
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed) {
+		return nil
+	}
+	return err
 }
 
 // killer passes data on until that fails, and then cancels.

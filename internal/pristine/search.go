@@ -247,7 +247,7 @@ func (s *search) find(ctx context.Context, st stream, open func() (io.ReadCloser
 		s.tried++
 		plain, end, err := s.try(ctx, st, c, open)
 		if err == nil {
-			return Part{Raw: raw, Encoder: c.library, Version: c.version, Params: c.params, Plain: plain}, end, nil
+			return Part{Raw: raw, Encoder: c.library, Version: s.enc.recorded(ctx, c.library, c.version), Params: c.params, Plain: plain}, end, nil
 		}
 		switch {
 		case errors.Is(err, errDiffers):
