@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 
@@ -10,7 +9,6 @@ import (
 	"github.com/weld-linux/weld-bridge/internal/bulk"
 	"github.com/weld-linux/weld-bridge/internal/cli"
 	"github.com/weld-linux/weld-bridge/internal/convert"
-	"github.com/weld-linux/weld-bridge/internal/pkgtoml"
 )
 
 func (o *options) run(cmd *cobra.Command, args []string) error {
@@ -29,33 +27,11 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 
 // convert works on one spec.
 func (o *options) convert(name string, b []byte) ([]byte, bulk.Result) {
-	doc, err := convert.FromSpec(name, b, convert.Options{NoLayout: o.noLayout})
+	doc, text, err := convert.Encode(name, b, convert.Options{NoLayout: o.noLayout})
 	if err != nil {
 		return nil, bulk.Failed("parse", class(err), err)
 	}
-	text := pkgtoml.Encode(doc)
-	if !o.noLayout {
-		if err := prove(name, b, text); err != nil {
-			return nil, bulk.Failed("prove", "not identical", err)
-		}
-	}
 	return text, bulk.Result{OK: true, Figures: figures(doc, b, text)}
-}
-
-// prove decodes the document and compares the spec that it gives.
-func prove(name string, b, text []byte) error {
-	doc, err := pkgtoml.Decode(name, text)
-	if err != nil {
-		return err
-	}
-	back, err := convert.ToSpec(doc, convert.Options{})
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(back, b) {
-		return fmt.Errorf("%s: the document does not give the spec back", name)
-	}
-	return nil
 }
 
 func class(err error) string {

@@ -32,6 +32,7 @@ func (w *writer) arranged(layout *pkgtoml.Layout) []node {
 	a := &arranger{index: w.index, layout: layout, placed: map[pkgtoml.Entry]bool{}, whole: map[*section]bool{}, last: map[string]int{}}
 	a.scope = a.index.sections[0]
 	order := layout.Order
+	a.nodes = make([]node, 0, strings.Count(order, "\n")+a.index.entries()+16)
 	for order != "" {
 		line, rest, _ := strings.Cut(order, "\n")
 		a.line(line)

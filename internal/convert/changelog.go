@@ -190,45 +190,52 @@ func common(c *pkgtoml.Changelog) {
 	}
 }
 
-// changeText writes an entry without the line end.
-func changeText(c *pkgtoml.Change, sep string) string {
+// change writes an entry with its line end.
+func (w *writer) change(c *pkgtoml.Change, sep string) {
 	if c.Raw != "" {
-		return strings.TrimSuffix(c.Raw, "\n")
+		w.out.WriteString(strings.TrimSuffix(c.Raw, "\n"))
+		w.out.WriteByte('\n')
+		return
 	}
 	if c.Separator != "" {
 		sep = c.Separator
 	}
-	if c.EVR == "" {
-		sep = ""
+	w.out.WriteString("* ")
+	w.out.WriteString(specDate(c.Date))
+	w.out.WriteByte(' ')
+	w.out.WriteString(c.Author)
+	if c.EVR != "" {
+		w.out.WriteString(sep)
+		w.out.WriteString(c.EVR)
 	}
-	line := ""
+	w.out.WriteByte('\n')
 	if c.Text != "" {
-		line = "\n"
+		w.out.WriteString(strings.TrimSuffix(c.Text, "\n"))
+		w.out.WriteByte('\n')
 	}
-	return "* " + specDate(c.Date) + " " + c.Author + sep + c.EVR + line + strings.TrimSuffix(c.Text, "\n")
 }
 
-// changelogText writes all entries.
-func (w *writer) changelogText(c *pkgtoml.Changelog, gaps gapRule) string {
+// changelog writes all entries.
+func (w *writer) changelog(c *pkgtoml.Changelog) {
 	if c.Auto {
-		return autoChangelog
+		w.out.WriteString(autoChangelog)
+		return
 	}
 	sep := c.Separator
 	if sep == "" {
 		sep = dash
 	}
-	if len(gaps.others) > 0 {
+	if len(w.gaps.others) > 0 {
 		w.index.names(w.index.byEntry[c])
 	}
-	var b strings.Builder
 	for i, e := range c.Entries {
-		b.WriteString(changeText(e, sep))
-		b.WriteByte('\n')
+		w.change(e, sep)
 		if i < len(c.Entries)-1 {
-			b.WriteString(strings.Repeat("\n", gaps.after(w.index.tokens[e])))
+			for range w.gaps.after(w.index.spots[e].token) {
+				w.out.WriteByte('\n')
+			}
 		}
 	}
-	return b.String()
 }
 
 // gapRule says how many blank lines follow an entry of the changelog.
@@ -289,7 +296,7 @@ func (x *index) findGaps(sizes []int, s *section, c *pkgtoml.Changelog) string {
 	for i, n := range sizes {
 		if n != usual {
 			x.names(s)
-			words = append(words, strings.TrimPrefix(x.tokens[c.Entries[i]], "c:")+"="+strconv.Itoa(n))
+			words = append(words, strings.TrimPrefix(x.spots[c.Entries[i]].token, "c:")+"="+strconv.Itoa(n))
 		}
 	}
 	return strings.Join(words, " ")

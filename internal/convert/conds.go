@@ -166,7 +166,13 @@ func (b *blocks) hoistable(l *spec.Line, section string) bool {
 
 // isMacroLine tells a definition from text.
 func isMacroLine(text string) bool {
-	t := strings.TrimLeft(text, " \t")
+	t := text
+	for t != "" && (t[0] == ' ' || t[0] == '\t') {
+		t = t[1:]
+	}
+	if t == "" || t[0] != '%' {
+		return false
+	}
 	for _, word := range []string{"%global", "%define", "%undefine", "%bcond", "%bcond_with", "%bcond_without", "%include", "%dnl"} {
 		if len(t) > len(word) && strings.HasPrefix(t, word) && (t[len(word)] == ' ' || t[len(word)] == '\t') {
 			return true
@@ -232,7 +238,12 @@ func (b *blocks) hoistStart(section int) int {
 
 // paths notes, for each line, the typed blocks that it stands in.
 func (b *blocks) paths() {
-	b.path = make([][]branch, len(b.file.Lines))
+	if len(b.list) == 0 {
+		return
+	}
+	if b.path == nil {
+		b.path = make([][]branch, len(b.file.Lines))
+	}
 	var now []branch
 	for i := range b.file.Lines {
 		if n := b.of[i]; n >= 0 && b.list[n].fate == fateTyped {
@@ -251,9 +262,20 @@ func (b *blocks) paths() {
 	}
 }
 
+// around gives the typed blocks that a line stands in.
+func (b *blocks) around(line int) []branch {
+	if b.path == nil {
+		return nil
+	}
+	return b.path[line]
+}
+
 // crossing finds blocks that do not follow the sections and gives them up. It
 // tells whether it found one.
 func (b *blocks) crossing() bool {
+	if len(b.list) == 0 {
+		return false
+	}
 	found := false
 	for s := range b.file.Sections {
 		sec := &b.file.Sections[s]
@@ -264,13 +286,13 @@ func (b *blocks) crossing() bool {
 		}
 		var outer []branch
 		if sec.Head >= 0 {
-			outer = b.path[sec.Head]
+			outer = b.around(sec.Head)
 		}
 		for i := sec.Body; i < start; i++ {
 			if items && b.passes(i) {
 				continue
 			}
-			found = b.giveUp(outer, b.path[i], items) || found
+			found = b.giveUp(outer, b.around(i), items) || found
 			if n := b.of[i]; !items && n >= 0 && b.list[n].fate == fateTyped {
 				b.list[n].fate = fateRaw
 				found = true
@@ -315,7 +337,7 @@ func (b *blocks) giveUp(head, line []branch, items bool) bool {
 // when writes the path of a line in the terms of the document.
 func (b *blocks) when(line int) []string {
 	var out []string
-	for _, x := range b.path[line] {
+	for _, x := range b.around(line) {
 		lines := b.list[x.block].lines
 		for i := 0; i < x.n; i++ {
 			out = append(out, "else "+term(&b.file.Lines[lines[i]]))

@@ -44,6 +44,37 @@ func FromSpec(name string, b []byte, o Options) (*pkgtoml.Document, error) {
 	return nil, failed
 }
 
+// Encode makes the document of a spec as FromSpec does, and its text. The proof
+// is made with that text: it is decoded and written as a spec again.
+func Encode(name string, b []byte, o Options) (*pkgtoml.Document, []byte, error) {
+	if o.NoLayout {
+		doc, err := FromSpec(name, b, o)
+		if err != nil {
+			return nil, nil, err
+		}
+		return doc, pkgtoml.Encode(doc), nil
+	}
+	var failed error
+	for effort := range efforts {
+		l, err := document(name, b, effort)
+		if err != nil {
+			return nil, nil, err
+		}
+		text := pkgtoml.Encode(l.doc)
+		read, err := pkgtoml.Decode(name, text)
+		if err != nil {
+			failed = err
+			continue
+		}
+		back := toSpec(read, indexDocument(read), len(b))
+		if bytes.Equal(back, b) {
+			return l.doc, text, nil
+		}
+		failed = notSame(name, b, back)
+	}
+	return nil, nil, failed
+}
+
 // efforts is how often a spec is tried: all typed; then without conditions of
 // several branches; then as one piece of text.
 const efforts = 3
@@ -51,7 +82,7 @@ const efforts = 3
 // document makes the document of a spec, without proof.
 func document(name string, b []byte, effort int) (*lifter, error) {
 	text, layout := normalise(b)
-	file := spec.Parse([]byte(text))
+	file := spec.ParseText(text)
 	var fault *spec.Fault
 	if err := file.Balance(); errors.As(err, &fault) && strings.HasPrefix(fault.What, "unterminated") {
 		return nil, fmt.Errorf("%s:%w", name, err)
@@ -74,7 +105,7 @@ func ToSpec(d *pkgtoml.Document, o Options) ([]byte, error) {
 		plain.Layout = nil
 		d = &plain
 	}
-	return toSpec(d, indexDocument(d), 0), nil
+	return toSpec(d, indexDocument(d), roughSize(d)), nil
 }
 
 // toSpec writes a spec of about size bytes.
@@ -82,7 +113,7 @@ func toSpec(d *pkgtoml.Document, x *index, size int) []byte {
 	layout := d.Layout
 	var nodes []node
 	w := &writer{doc: d, index: x}
-	w.out.Grow(size)
+	w.out.Grow(size + size/16)
 	if layout == nil {
 		nodes = w.canonical()
 		layout = &pkgtoml.Layout{}
@@ -92,6 +123,34 @@ func toSpec(d *pkgtoml.Document, x *index, size int) []byte {
 	w.layout = layout
 	w.gone = gonePatches(d, layout)
 	return denormalise(w.write(nodes), layout)
+}
+
+// roughSize guesses the size of a document's spec.
+func roughSize(d *pkgtoml.Document) int {
+	n := 4096
+	if d.Layout != nil {
+		n += len(d.Layout.Order)
+	}
+	for _, s := range d.Build {
+		n += len(s.Body)
+	}
+	for _, c := range d.Changelog.Entries {
+		n += len(c.Text) + len(c.Author) + len(c.Raw) + 40
+	}
+	n += 40 * (len(d.Macros) + len(d.Main.Deps) + len(d.Sources) + len(d.Patches))
+	for _, p := range append([]*pkgtoml.Package{&d.Main}, d.Subpackages...) {
+		n += 40 * (len(p.Tags) + len(p.Deps) + 4)
+		for _, s := range p.Descriptions {
+			n += len(s.Body)
+		}
+		for _, s := range p.Scripts {
+			n += len(s.Body)
+		}
+		for _, f := range p.Files {
+			n += 30 * len(f.List)
+		}
+	}
+	return n
 }
 
 // notSame names the first line in which a spec and what came back differ.
@@ -137,16 +196,15 @@ func normalise(b []byte) (string, *pkgtoml.Layout) {
 
 // denormalise is the inverse of normalise. Text that latin-1 cannot say is
 // written as UTF-8.
-func denormalise(text string, l *pkgtoml.Layout) []byte {
+func denormalise(b []byte, l *pkgtoml.Layout) []byte {
 	if l.EOF == "bare" {
-		text = strings.TrimSuffix(text, "\n")
+		b = bytes.TrimSuffix(b, []byte("\n"))
 	}
 	if l.Newline == "crlf" {
-		text = strings.ReplaceAll(text, "\n", "\r\n")
+		b = bytes.ReplaceAll(b, []byte("\n"), []byte("\r\n"))
 	}
-	b := []byte(text)
 	if l.Encoding == "latin-1" {
-		if narrow, ok := latin1(text); ok {
+		if narrow, ok := latin1(string(b)); ok {
 			b = narrow
 		}
 	}

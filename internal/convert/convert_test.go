@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -147,67 +146,4 @@ func FuzzToSpec(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
-}
-
-// big is a spec of the size that specs have.
-func big() []byte {
-	var b bytes.Buffer
-	b.WriteString(cases[0].spec)
-	for i := range 20 {
-		fmt.Fprintf(&b, "\n%%package part%d\nSummary:        Part %d\nRequires:       %%{name} = %%{version}-%%{release}\nRequires:       lib%d >= 1.%d\n\n", i, i, i, i)
-		fmt.Fprintf(&b, "%%description part%d\nThe part %d of it.\n\n%%files part%d\n%%license COPYING\n%%{_bindir}/part%d\n%%config(noreplace) %%{_sysconfdir}/part%d.conf\n", i, i, i, i, i)
-	}
-	b.WriteString("\n%changelog\n")
-	for i := range 40 {
-		fmt.Fprintf(&b, "* Mon Nov 23 2026 A Packager <a@example.org> - 1.%d-1\n- Update to 1.%d, which mends what was broken before\n\n", 40-i, 40-i)
-	}
-	return b.Bytes()
-}
-
-func BenchmarkFromSpec(b *testing.B) {
-	spec := big()
-	b.SetBytes(int64(len(spec)))
-	b.ReportAllocs()
-	for b.Loop() {
-		doc, err := FromSpec("big.spec", spec, Options{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		pkgtoml.Encode(doc)
-	}
-}
-
-// BenchmarkWithoutProof is parser, lift, layout and emitter alone.
-func BenchmarkWithoutProof(b *testing.B) {
-	spec := big()
-	if path := os.Getenv("WELD_SPEC"); path != "" {
-		var err error
-		if spec, err = os.ReadFile(path); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.SetBytes(int64(len(spec)))
-	b.ReportAllocs()
-	for b.Loop() {
-		doc, err := document("big.spec", spec, 0)
-		if err != nil {
-			b.Fatal(err)
-		}
-		pkgtoml.Encode(doc.doc)
-	}
-}
-
-func BenchmarkToSpec(b *testing.B) {
-	spec := big()
-	doc, err := FromSpec("big.spec", spec, Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.SetBytes(int64(len(spec)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := ToSpec(doc, Options{}); err != nil {
-			b.Fatal(err)
-		}
-	}
 }

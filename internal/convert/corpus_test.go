@@ -18,7 +18,7 @@ import (
 )
 
 // corpus gives every WELD_STEP-th spec below WELD_SPECS.
-func corpus(t *testing.T) []string {
+func corpus(t testing.TB) []string {
 	t.Helper()
 	dir := os.Getenv("WELD_SPECS")
 	if dir == "" {

@@ -29,7 +29,13 @@ func lift(f *spec.File, plain bool) *lifter {
 		file: f, blocks: matchBlocks(f, plain), doc: &pkgtoml.Document{}, pkgs: map[string][]*pkgtoml.Package{},
 		seen: map[string]bool{}, behind: map[*pkgtoml.Macro]pkgtoml.Entry{},
 	}
-	l.nodes = make([]node, 0, len(f.Lines)/2+16)
+	room := 4 * len(f.Sections)
+	for i, s := range f.Sections {
+		if l.blocks.items[i] {
+			room += s.End - s.Body
+		}
+	}
+	l.nodes = make([]node, 0, room+room/8)
 	for i := range f.Sections {
 		s := &f.Sections[i]
 		switch {
@@ -48,6 +54,15 @@ func lift(f *spec.File, plain bool) *lifter {
 		}
 	}
 	l.flush()
+	slices.SortStableFunc(l.doc.Lists, func(a, b *pkgtoml.SourceList) int { // as the document has them
+		switch {
+		case a.Patches == b.Patches:
+			return 0
+		case b.Patches:
+			return -1
+		}
+		return 1
+	})
 	l.index = indexDocument(l.doc)
 	for m, e := range l.behind {
 		m.At = l.index.byEntry[e].token[1:]
@@ -301,7 +316,7 @@ func (l *lifter) packageLine(s *spec.Section, p *pkgtoml.Package, i int) {
 // outside tells whether a line of a section no longer stands under the
 // conditions of its header, or is a macro that begins sections of its own.
 func (l *lifter) outside(s *spec.Section, i int) bool {
-	head, line := l.blocks.path[s.Head], l.blocks.path[i]
+	head, line := l.blocks.around(s.Head), l.blocks.around(i)
 	if len(line) < len(head) || !slices.Equal(head, line[:len(head)]) {
 		return true
 	}

@@ -25,7 +25,8 @@ var (
 			add(n.Key, n.Name)
 		}
 	})
-	names = spellings() // key → canonical spelling
+	names  = spellings("")  // key → canonical spelling
+	starts = spellings(":") // the same with what follows it
 )
 
 func lowerKeys(each func(add func(key, name string))) map[string]string {
@@ -34,13 +35,13 @@ func lowerKeys(each func(add func(key, name string))) map[string]string {
 	return m
 }
 
-func spellings() map[string]string {
+func spellings(end string) map[string]string {
 	m := map[string]string{}
 	for _, n := range pkgtoml.TagNames {
-		m[n.Key] = n.Name
+		m[n.Key] = n.Name + end
 	}
 	for _, n := range pkgtoml.DepNames {
-		m[n.Key] = n.Name
+		m[n.Key] = n.Name + end
 	}
 	return m
 }

@@ -49,11 +49,12 @@ type entryList struct {
 	items []pkgtoml.Entry
 }
 
-// spot is where an entry stands in the document.
+// spot is where an entry stands in the document, and its name there.
 type spot struct {
-	sect *section
-	list int
-	n    int
+	sect  *section
+	list  int
+	n     int
+	token string // within the section
 }
 
 // index gives names to everything in a document: to sections at once, to the
@@ -62,16 +63,15 @@ type index struct {
 	sections []*section // in canonical order; the preamble first
 	byToken  map[string]*section
 	byEntry  map[pkgtoml.Entry]*section // by the section's own entry
-	tokens   map[pkgtoml.Entry]string   // of entries, within their section
-	spots    map[pkgtoml.Entry]spot
+	spots    map[pkgtoml.Entry]spot     // of entries whose section is named
 }
 
 func indexDocument(d *pkgtoml.Document) *index {
 	x := &index{
 		byToken: map[string]*section{}, byEntry: map[pkgtoml.Entry]*section{},
-		tokens: map[pkgtoml.Entry]string{}, spots: map[pkgtoml.Entry]spot{},
 	}
 	x.preamble(d)
+	x.spots = make(map[pkgtoml.Entry]spot, x.sections[0].entries())
 	for _, l := range d.Lists {
 		kind := "sourcelist"
 		if l.Patches {
@@ -184,23 +184,47 @@ func (x *index) add(s *section) {
 	}
 }
 
+// entries counts the entries of a section.
+func (s *section) entries() int {
+	n := 0
+	for _, l := range s.lists {
+		n += len(l.items)
+	}
+	return n
+}
+
+// entries counts those of all sections but the changelog, which are no nodes.
+func (x *index) entries() int {
+	n := len(x.sections)
+	for _, s := range x.sections {
+		if s.kind != "changelog" {
+			n += s.entries()
+		}
+	}
+	return n
+}
+
 // names gives the entries of a section by their tokens. A token that is taken
 // gets #2, #3, ….
 func (x *index) names(s *section) map[string]pkgtoml.Entry {
 	if s.names != nil {
 		return s.names
 	}
-	s.names = map[string]pkgtoml.Entry{}
-	count := map[string]int{}
+	total := s.entries()
+	s.names = make(map[string]pkgtoml.Entry, total)
+	var again map[string]int // how often a token was asked for, beyond the first time
 	for i, l := range s.lists {
 		for n, e := range l.items {
 			t := entryKey(l.name, e)
-			if count[t]++; count[t] > 1 {
-				t += "#" + strconv.Itoa(count[t])
+			if s.names[t] != nil {
+				if again == nil {
+					again = map[string]int{}
+				}
+				again[t]++
+				t += "#" + strconv.Itoa(again[t]+1)
 			}
 			s.names[t] = e
-			x.tokens[e] = t
-			x.spots[e] = spot{s, i, n}
+			x.spots[e] = spot{s, i, n, t}
 		}
 	}
 	for _, l := range s.lists {
@@ -246,6 +270,9 @@ func entryKey(list string, e pkgtoml.Entry) string {
 		}
 		return list + ":" + clean(base(e.File))
 	case *pkgtoml.File:
+		if len(e.Paths) > 0 && e.Paths[0] != "" {
+			return "f:" + clean(base(e.Paths[0]))
+		}
 		return "f:" + clean(base(strings.Join(append(e.Paths, e.Macro+e.Raw+e.Defattr), " ")))
 	case *pkgtoml.Change:
 		if e.Raw != "" {
@@ -266,18 +293,36 @@ func base(path string) string {
 	return path
 }
 
+// isClean tells whether clean would change nothing.
+func isClean(text string) bool {
+	for i := 0; i < len(text); i++ {
+		if c := text[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(tokenMarks, c) >= 0 {
+			return false
+		}
+	}
+	return text != "" && len(text) <= tokenMax && text[len(text)-1] != '.' && !strings.Contains(text, "..")
+}
+
+const (
+	tokenMarks = "[]|~&,#'\"\\" // mean something in a Layout's Order, or would need an escape
+	tokenMax   = 40
+)
+
 // clean makes a token of the first word of a text.
 func clean(text string) string {
 	if i := strings.IndexAny(text, " \t\n\r\f\v\x00"); i >= 0 {
 		text = text[:i]
 	}
+	if isClean(text) {
+		return text
+	}
 	var b strings.Builder
 	for i, r := range text {
-		if i >= 40 {
+		if i >= tokenMax {
 			break
 		}
 		switch {
-		case strings.ContainsRune("[]|~&,#'\"\\", r), r < ' ', r >= 0x7f && r < 0xa0:
+		case strings.ContainsRune(tokenMarks, r), r < ' ', r >= 0x7f && r < 0xa0:
 			r = '_'
 		case r == '.' && strings.HasSuffix(b.String(), "."):
 			r = '_'

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"bytes"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +16,7 @@ type outline struct {
 	layout *pkgtoml.Layout
 	styles map[string]int
 	out    strings.Builder
-	line   strings.Builder
+	line   bytes.Buffer
 	scope  *section
 	glue   bool // the next token follows an opening bracket
 }
@@ -121,10 +122,15 @@ func exactAlign(width int, sep string) (align, bool) {
 
 // tagTemplate finds the rule that explains the most tags.
 func (o *outline) tagTemplate() align {
-	count := map[align]int{}
+	type gap struct {
+		width int
+		sep   string
+	}
+	gaps, count := map[gap]int{}, map[align]int{}
 	var rules []align
 	for i := range o.l.nodes {
 		if width, sep, ok := separation(&o.l.nodes[i]); ok {
+			gaps[gap{width, sep}]++
 			if a, ok := exactAlign(width, sep); ok {
 				if count[a]++; count[a] == 1 {
 					rules = append(rules, a)
@@ -139,9 +145,9 @@ func (o *outline) tagTemplate() align {
 	best, most := usualAlign, 0
 	for _, a := range rules {
 		n := 0
-		for i := range o.l.nodes {
-			if width, sep, ok := separation(&o.l.nodes[i]); ok && a.explains(width, sep) {
-				n++
+		for g, times := range gaps {
+			if a.explains(g.width, g.sep) {
+				n += times
 			}
 		}
 		if n > most {
@@ -263,7 +269,8 @@ func (o *outline) attach(t string) {
 
 func (o *outline) endLine() {
 	if o.line.Len() > 0 {
-		o.out.WriteString(o.line.String() + "\n")
+		o.out.Write(o.line.Bytes())
+		o.out.WriteByte('\n')
 		o.line.Reset()
 	}
 	o.glue = false
@@ -358,7 +365,11 @@ func (o *outline) opened(nodes []node, block int) bool {
 
 // usualNodes are the entries of a section in the order of the document.
 func usualNodes(s *section) []node {
-	var out []node
+	count := 0
+	for _, l := range s.lists {
+		count += len(l.items)
+	}
+	out := make([]node, 0, count)
 	for _, l := range s.lists {
 		for _, e := range l.items {
 			out = append(out, node{op: opLine, entry: e})
@@ -401,17 +412,17 @@ func (o *outline) entries(i int) int {
 // name is an entry's token as it is written here: with ^ before it where it
 // belongs to the preamble and stands in another section.
 func (o *outline) name(e pkgtoml.Entry) string {
-	t := o.index.tokens[e]
-	if o.index.spots[e].sect != o.scope {
-		return "^" + t
+	at := o.index.spots[e]
+	if at.sect != o.scope {
+		return "^" + at.token
 	}
-	return t
+	return at.token
 }
 
 // short is the token of last without the prefix that it has in common with
 // first.
 func (o *outline) short(first, last pkgtoml.Entry) string {
-	a, b := o.index.tokens[first], o.index.tokens[last]
+	a, b := o.index.spots[first].token, o.index.spots[last].token
 	if n := prefixLen(a); n == prefixLen(b) && a[:n] == b[:n] {
 		return b[n:]
 	}

@@ -17,12 +17,12 @@ func tagText(e pkgtoml.Entry) string {
 		if e.Lang != "" {
 			return spelling(names[e.Key], e.Spelling) + "(" + e.Lang + "):"
 		}
-		return spelling(names[e.Key], e.Spelling) + ":"
+		return spelledTag(e.Key, e.Spelling)
 	case *pkgtoml.Dep:
 		if e.Qualifiers != "" {
 			return spelling(names[e.Kind], e.Spelling) + "(" + e.Qualifiers + "):"
 		}
-		return spelling(names[e.Kind], e.Spelling) + ":"
+		return spelledTag(e.Kind, e.Spelling)
 	case *pkgtoml.Source:
 		name := "Source"
 		if e.Patch {
@@ -31,6 +31,13 @@ func tagText(e pkgtoml.Entry) string {
 		return spelling(name, e.Spelling) + e.Number + ":"
 	}
 	return ""
+}
+
+func spelledTag(key, spelled string) string {
+	if spelled == "" {
+		return starts[key]
+	}
+	return spelling(names[key], spelled) + ":"
 }
 
 // spelling is how a tag is written: other letters than the usual ones decide
@@ -152,12 +159,11 @@ func expand(tmpl string, e pkgtoml.Entry) string {
 		}
 		b.WriteString(tmpl[:open])
 		tmpl = tmpl[open+shut+1:]
-		column, err := strconv.Atoi(strings.TrimSuffix(pad, "t"))
-		switch {
-		case !padded || err != nil || column > 1000:
-			b.WriteString(value)
-		default:
-			b.WriteString(value)
+		b.WriteString(value)
+		if !padded {
+			continue
+		}
+		if column, err := strconv.Atoi(strings.TrimSuffix(pad, "t")); err == nil && column <= 1000 {
 			writePad(&b, column, strings.HasSuffix(pad, "t"))
 		}
 	}

@@ -6,6 +6,9 @@ import "slices"
 // became empty, the comments directly above these, and the second of two gaps
 // that came together.
 func sweep(nodes []node) []node {
+	if !slices.ContainsFunc(nodes, func(n node) bool { return n.op == opGone }) {
+		return nodes
+	}
 	nodes = sweepSections(nodes)
 	for {
 		next, changed := sweepBlock(nodes)

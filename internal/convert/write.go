@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -14,7 +15,7 @@ type writer struct {
 	layout *pkgtoml.Layout
 	gaps   gapRule
 	gone   []int // patches that %prep must not apply any more
-	out    strings.Builder
+	out    bytes.Buffer
 	stack  []frame
 }
 
@@ -25,7 +26,7 @@ type frame struct {
 	block int    // of the layout; 0 when the writer opened it by itself
 }
 
-// says whether the frame is the term of a path.
+// is tells whether the frame is the term of a path.
 func (f frame) is(term string) bool {
 	rest, other := strings.CutPrefix(term, "else ")
 	return f.other == other && f.term == rest
@@ -33,7 +34,7 @@ func (f frame) is(term string) bool {
 
 func isElif(term string) bool { return strings.HasPrefix(strings.TrimPrefix(term, "else "), "elif") }
 
-func (w *writer) write(nodes []node) string {
+func (w *writer) write(nodes []node) []byte {
 	w.gaps = parseGaps(w.layout.Gaps)
 	for i := range nodes {
 		n := &nodes[i]
@@ -56,7 +57,7 @@ func (w *writer) write(nodes []node) string {
 		}
 	}
 	w.to(nil)
-	return w.out.String()
+	return w.out.Bytes()
 }
 
 // commentAbove tells whether the comment of the entry at i stands above the
@@ -69,13 +70,13 @@ func (w *writer) line(n *node, commented bool) {
 	if !commented {
 		w.out.WriteString(commentLines(n.entry.Common().Comment))
 	}
-	w.out.WriteString(w.text(n))
+	w.out.WriteString(w.spelled(n))
 	w.out.WriteByte('\n')
 }
 
-// text renders the line of a node: by its own template where that says what the
+// spelled renders the line of a node: by its own template where that says what the
 // entries say, else by default.
-func (w *writer) text(n *node) string {
+func (w *writer) spelled(n *node) string {
 	if n.tmpl != "" {
 		if s := expand(n.tmpl, n.entry); says(s, n.entry) {
 			return s
@@ -95,20 +96,20 @@ func (w *writer) section(n *node) {
 		if e.Kind == "prep" {
 			body = w.dropPatches(body)
 		}
-		w.out.WriteString(ended(body))
+		w.text(body)
 	case *pkgtoml.Section:
-		w.out.WriteString(ended(e.Body))
+		w.text(e.Body)
 	case *pkgtoml.Changelog:
-		w.out.WriteString(w.changelogText(e, w.gaps))
+		w.changelog(e)
 	}
 }
 
-// ended gives a text with a line end.
-func ended(s string) string {
-	if s == "" || strings.HasSuffix(s, "\n") {
-		return s
+// text writes a text, with a line end.
+func (w *writer) text(s string) {
+	w.out.WriteString(s)
+	if s != "" && !strings.HasSuffix(s, "\n") {
+		w.out.WriteByte('\n')
 	}
-	return s + "\n"
 }
 
 // outerPath is the path of an entry without %{?name:…}, which is part of its
@@ -192,14 +193,16 @@ func (w *writer) conditional(term, spelled string) {
 			line = s
 		}
 	}
-	w.out.WriteString(line + "\n")
+	w.out.WriteString(line)
+	w.out.WriteByte('\n')
 }
 
 func (w *writer) verbatim(line, spelled string) {
 	if spelled != "" {
 		line = spelled
 	}
-	w.out.WriteString(line + "\n")
+	w.out.WriteString(line)
+	w.out.WriteByte('\n')
 }
 
 // cut closes all but n frames.

@@ -36,8 +36,12 @@ func Decode(name string, data []byte) (*Document, error) {
 // document: a TOML table has no order, but the lines of a spec have.
 func keyOrder(keys []toml.Key) map[string][]string {
 	order := map[string][]string{}
+	var last toml.Key
+	at := ""
 	for _, k := range keys {
-		at := strings.Join(k[:len(k)-1], ".")
+		if parent := k[:len(k)-1]; !slices.Equal(parent, last) {
+			last, at = parent, strings.Join(parent, ".")
+		}
 		order[at] = append(order[at], k[len(k)-1])
 	}
 	return order

@@ -46,9 +46,18 @@ func Encode(d *Document) []byte {
 
 // sizeOf guesses how long a document becomes.
 func sizeOf(d *Document) int {
-	n := 2048 + 200*len(d.Subpackages)
+	n := 2048 + 48*(len(d.Macros)+len(d.Sources)+len(d.Patches))
 	for _, s := range d.Build {
 		n += len(s.Body) + 32
+	}
+	for _, p := range append([]*Package{&d.Main}, d.Subpackages...) {
+		n += 200 + 40*(len(p.Tags)+len(p.Deps))
+		for _, s := range slices.Concat(p.Descriptions, p.Scripts, p.Triggers) {
+			n += len(s.Body) + 48
+		}
+		for _, f := range p.Files {
+			n += 64 + 48*len(f.List)
+		}
 	}
 	for _, c := range d.Changelog.Entries {
 		n += len(c.Text) + len(c.Author) + len(c.Raw) + 100
@@ -236,11 +245,24 @@ func arrayOf(items []string) string {
 }
 
 func inlineTable(f []field) string {
-	parts := make([]string, len(f))
-	for i, x := range f {
-		parts[i] = x.key + " = " + x.value
+	n := 2
+	for _, x := range f {
+		n += len(x.key) + len(x.value) + 5
 	}
-	return "{ " + strings.Join(parts, ", ") + " }"
+	var b strings.Builder
+	b.Grow(n)
+	b.WriteByte('{')
+	for i, x := range f {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte(' ')
+		b.WriteString(x.key)
+		b.WriteString(" = ")
+		b.WriteString(x.value)
+	}
+	b.WriteString(" }")
+	return b.String()
 }
 
 // script writes a script as the keys of its own table.

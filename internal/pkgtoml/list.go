@@ -57,7 +57,9 @@ func writeEntries[T Entry](e *encoder, list []T, depth int, indent string, field
 	for i := 0; i < len(list); {
 		n, other := groupEnd(list[i:], depth)
 		if n <= 1 {
-			e.WriteString(indent + entryValue(list[i], depth, indent, fields) + ",\n")
+			e.WriteString(indent)
+			e.WriteString(entryValue(list[i], depth, indent, fields))
+			e.WriteString(",\n")
 			i++
 			continue
 		}

@@ -42,10 +42,13 @@ type parser struct {
 }
 
 // Parse takes a spec apart. It accepts every input.
-func Parse(b []byte) *File {
-	p := &parser{in: string(b), num: 1}
-	p.file.Text = p.in
-	p.file.Lines = make([]Line, 0, len(b)/36+8)
+func Parse(b []byte) *File { return ParseText(string(b)) }
+
+// ParseText is Parse for a spec that is a string.
+func ParseText(text string) *File {
+	p := &parser{in: text, num: 1}
+	p.file.Text = text
+	p.file.Lines = make([]Line, 0, strings.Count(text, "\n")+1)
 	p.file.Sections = append(p.file.Sections, Section{Head: -1})
 	current := &p.file.Sections[0]
 	for p.pos < len(p.in) {
@@ -94,7 +97,10 @@ func (p *parser) next(items bool) Line {
 }
 
 func isDefinition(text string) bool {
-	t := strings.TrimLeft(text, " \t")
+	t := text
+	for t != "" && (t[0] == ' ' || t[0] == '\t') {
+		t = t[1:]
+	}
 	return hasWord(t, "%global") || hasWord(t, "%define")
 }
 
@@ -191,7 +197,10 @@ func (p *parser) bracketEnd(start int) int {
 // classify looks at the start of a line.
 func classify(text string) Line {
 	line := Line{Text: text}
-	t := strings.TrimLeft(text, " \t\r\n\f\v")
+	t := text
+	for t != "" && isSpace(t[0]) {
+		t = t[1:]
+	}
 	if t == "" {
 		line.Kind = Blank
 		return line
