@@ -23,8 +23,8 @@ func newImportCmd() *cobra.Command {
 		Short: "Import source RPMs into git",
 		Long: `import takes source RPMs apart: branch upstream gets the unpacked archives, branch distro the patches as commits,
 the metadata repository spec, package.toml, small sources and sources.lock. What it stores it regenerates and compares
-before a reference moves. Packages are worked on in parallel, the versions of one from the oldest to the newest; a version
-older than what the branch has is refused.`,
+before a reference moves. Packages are worked on in parallel, the versions of one from the oldest to the newest. A version
+older than what the branch has is refused; with --rebuild it takes its place, and all that follows it is committed again.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if err := at.check(); err != nil {
@@ -48,6 +48,7 @@ older than what the branch has is refused.`,
 	at.add(cmd)
 	b.Add(cmd)
 	cmd.Flags().StringVar(&im.Branch, "branch", "", "import to distro-`B` and upstream-B")
+	cmd.Flags().BoolVar(&im.Rebuild, "rebuild", false, "let an older version take its place")
 	cmd.Flags().Int64Var(&im.MaxSearch, "max-search", 0, "keep archives of more plain `BYTES` as they are instead of looking for their encoder")
 	return cmd
 }

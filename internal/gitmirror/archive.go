@@ -25,9 +25,10 @@ type stored struct {
 
 // storeSource puts a file under pristineRef: a tar as tree, model and encoder, everything else as it is.
 func (im *Importer) storeSource(ctx context.Context, p *pristineTree, src *source, strip bool) (*stored, error) {
-	if st, err := p.already(src.sha256, strip); err != nil || st != nil {
+	if st, err := p.already(src.sha256, strip); err != nil || st != nil && !im.again(st.recipe) {
 		return st, err
 	}
+	p.unset(src.sha256, ".blob")
 	f, err := os.Open(src.path)
 	if err != nil {
 		return nil, err
@@ -40,7 +41,7 @@ func (im *Importer) storeSource(ctx context.Context, p *pristineTree, src *sourc
 	}
 	format := pristine.Detect(head[:n])
 	if isZip(head[:n]) {
-		st, err := storeZip(p, f, src, strip)
+		st, err := im.storeZip(ctx, p, f, src, strip)
 		if err == nil || !errors.Is(err, tarmodel.ErrUnsupported) {
 			return st, err
 		}
@@ -56,9 +57,12 @@ func (im *Importer) storeSource(ctx context.Context, p *pristineTree, src *sourc
 	return st, err
 }
 
+// again reports whether an archive that was kept as it is, for want of an encoder, is to be searched once more.
+func (im *Importer) again(rc *recipe) bool { return im.Force && rc.Kind == "blob" && rc.Why != "" }
+
 // already finds what an earlier import stored of the same file, nil if there is nothing or its tree was cut otherwise.
 func (p *pristineTree) already(sha string, strip bool) (*stored, error) {
-	old, err := p.recipe(sha)
+	old, err := p.known(sha, strip)
 	if err != nil || old == nil {
 		return nil, err
 	}

@@ -83,7 +83,8 @@ func (r *repo) commitPatch(parent Hash, root Hash, src *source, u use, date int6
 		return tip, root, done, err
 	}
 	done = PatchUse{Name: u.file, Number: u.number, Applied: u.how, Why: u.why}
-	tree = root
+	trees := []Hash{root}
+	mails := [][]byte{patch}
 	switch {
 	case u.apply:
 		next, err := r.applyPatch(root, patch, u)
@@ -91,25 +92,57 @@ func (r *repo) commitPatch(parent Hash, root Hash, src *source, u use, date int6
 			done.Applied, done.Why = "deferred", oneLine(err.Error())
 			break
 		}
-		tree = next
+		trees[0] = next
+		if all := splitMails(patch); len(all) > 1 {
+			if steps := r.applyMails(root, all, u); steps != nil && steps[len(steps)-1] == next {
+				trees, mails = steps, all
+			}
+		}
 	case strings.HasPrefix(u.why, "cond: "):
 		done.Applied = "cond"
 	default:
 		done.Applied = "no"
 	}
-	l := readLetter(patch)
-	if l.date != 0 {
-		date = l.date
+	tip = parent
+	for i, mail := range mails {
+		l := readLetter(mail)
+		c := commit{tree: trees[i], parents: []Hash{tip}, author: l.author, date: date, message: patchMessage(l, src, u, done, r.blobName(raw), i, len(mails))}
+		if l.date != 0 {
+			c.date = l.date
+		}
+		if tip, err = r.addCommit(c); err != nil {
+			return tip, root, done, err
+		}
 	}
-	c := commit{tree: tree, parents: []Hash{parent}, author: l.author, date: date, message: patchMessage(l, src, u, done, r.blobName(raw))}
-	tip, err = r.addCommit(c)
-	return tip, tree, done, err
+	return tip, trees[len(trees)-1], done, nil
+}
+
+// applyMails returns the tree behind each mail, nil if one does not apply by itself.
+func (r *repo) applyMails(root Hash, mails [][]byte, u use) []Hash {
+	var trees []Hash
+	for _, mail := range mails {
+		next, err := r.applyMail(root, mail, u)
+		if err != nil {
+			return nil
+		}
+		trees = append(trees, next)
+		root = next
+	}
+	return trees
+}
+
+// applyMail is applyPatch for what may be a mail without a change, such as a cover letter.
+func (r *repo) applyMail(root Hash, mail []byte, u use) (Hash, error) {
+	if !hunkLine.Match(mail) {
+		return root, nil
+	}
+	return r.applyPatch(root, mail, u)
 }
 
 func (r *repo) blobName(raw []byte) Hash { return gitpack.Sum(gitpack.Blob, raw) }
 
 // patchMessage is the message of a patch's commit: what the patch says of itself, then trailers.
-func patchMessage(l letter, src *source, u use, done PatchUse, blob Hash) string {
+func patchMessage(l letter, src *source, u use, done PatchUse, blob Hash, part, parts int) string {
 	var b strings.Builder
 	b.WriteString(orElse(oneLine(l.subject), u.file))
 	b.WriteString("\n\n")
@@ -134,7 +167,9 @@ func patchMessage(l letter, src *source, u use, done PatchUse, blob Hash) string
 	if u.revert {
 		put("Patch-reverse", "yes")
 	}
-	if l.count > 1 {
+	if parts > 1 {
+		put("Patch-part", fmt.Sprintf("%d/%d", part+1, parts))
+	} else if l.count > 1 {
 		put("Patch-mails", strconv.Itoa(l.count))
 	}
 	put("Patch-blob", blob.String())

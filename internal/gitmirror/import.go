@@ -23,6 +23,7 @@ type Importer struct {
 	Branch    string // "" for upstream and distro, else what stands behind their hyphen
 	MaxSearch int64  // plain bytes above which no encoder is looked for; 0: no limit
 	Force     bool   // again, whatever is there
+	Rebuild   bool   // an older version takes its place; what stands after it is made anew
 
 	meta       *metadata
 	newMirrors bool // Mirrors did not exist before
@@ -142,14 +143,18 @@ func (r *repo) removeIfEmpty() {
 
 func (im *Importer) importInto(ctx context.Context, r *repo, f *os.File, s *srpm) (*Imported, error) {
 	out := &Imported{NEVR: nevrName(s.nevra)}
-	done, err := im.known(r, s)
+	done, newer, err := im.known(r, s)
 	if err != nil {
 		return nil, failed("order", "version", err)
+	}
+	if newer != "" && !im.Rebuild {
+		return nil, failed("order", "version", fmt.Errorf("%s is older than %s, which the branch %s already has; with --rebuild it takes its place",
+			nevrName(s.nevra), newer, im.branch("distro")))
 	}
 	if done && !im.Force {
 		if l, err := readLock(im.Metadata, s.nevra.Name); err == nil && l != nil && !lockOlder(l, s) {
 			out.Skipped = true
-			return out, nil
+			return out, im.refresh(ctx, r, l)
 		}
 	}
 	if name, err := im.meta.dirty(s.nevra.Name); err != nil {
@@ -165,39 +170,41 @@ func (im *Importer) importInto(ctx context.Context, r *repo, f *os.File, s *srpm
 	if err := s.unpack(ctx, f, spool); err != nil {
 		return nil, failed("unpack", "damaged payload", err)
 	}
-	j := &job{im: im, r: r, s: s, out: out, stored: map[string]*stored{}}
-	if err := j.run(ctx, f); err != nil {
-		return nil, err
+	j := newJob(im, r, s)
+	if newer != "" {
+		err = j.rebuild(ctx, f)
+	} else {
+		err = j.run(ctx, f)
 	}
-	return out, nil
+	return j.out, err
 }
 
-// known reports whether the mirror already has this very file, and refuses one that is out of order.
-func (im *Importer) known(r *repo, s *srpm) (bool, error) {
+// known reports whether the mirror already has this very file, and the newest version of the branch if that is newer.
+func (im *Importer) known(r *repo, s *srpm) (done bool, newer string, err error) {
 	tags, err := r.refs("refs/tags/srpm/")
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
 	if h, ok := tags[srpmTag(s.nevra)]; ok {
 		t, err := r.srpmTagInfo(h)
 		if err != nil {
-			return false, err
+			return false, "", err
 		}
 		if t.sha256 != s.sha256 {
-			return false, fmt.Errorf("%s was imported from another file (SHA-256 %s)", nevrName(s.nevra), t.sha256)
+			return false, "", fmt.Errorf("%s was imported from another file (SHA-256 %s)", nevrName(s.nevra), t.sha256)
 		}
-		return true, nil
+		return true, "", nil
 	}
 	list, err := r.versions()
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
 	for _, t := range slices.Backward(list) {
 		if t.branch == im.branch("distro") && t.evr.Compare(s.evr()) > 0 {
-			return false, fmt.Errorf("%s is older than %s, which the branch %s already has", nevrName(s.nevra), t.nevr, t.branch)
+			return false, t.nevr, nil
 		}
 	}
-	return false, nil
+	return false, "", nil
 }
 
 func srpmTag(n rpmfile.NEVRA) string { return "refs/tags/srpm/" + refEscape(nevrName(n)) }

@@ -2,9 +2,6 @@ package gitmirror
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -31,6 +28,11 @@ type job struct {
 	upstream, base, tip Hash
 	upstreamTag         string
 	refs                map[string]Hash
+	files               map[string][]byte // of the metadata
+}
+
+func newJob(im *Importer, r *repo, s *srpm) *job {
+	return &job{im: im, r: r, s: s, out: &Imported{NEVR: nevrName(s.nevra)}, stored: map[string]*stored{}}
 }
 
 // run does the work: store, commit, prove, publish.
@@ -39,6 +41,14 @@ func (j *job) run(ctx context.Context, f *os.File) error {
 	if j.p, err = j.r.openPristine(); err != nil {
 		return failed("store", "mirror", err)
 	}
+	if err := j.prepare(ctx, f); err != nil {
+		return err
+	}
+	return j.publish(j.refs)
+}
+
+// prepare stores, proves and commits. Nothing of it can be seen.
+func (j *job) prepare(ctx context.Context, f *os.File) error {
 	if err := j.readSpec(); err != nil {
 		return failed("spec", "spec", err)
 	}
@@ -51,20 +61,23 @@ func (j *job) run(ctx context.Context, f *os.File) error {
 	if err := j.commits(); err != nil {
 		return failed("commit", "git", err)
 	}
-	files, err := j.metadataFiles()
-	if err != nil {
-		return failed("metadata", "metadata", err)
-	}
+	var err error
+	j.files, err = j.metadataFiles()
+	return failed("metadata", "metadata", err)
+}
+
+// publish moves references, and the metadata to this version.
+func (j *job) publish(refs map[string]Hash) error {
 	if j.r.pack != nil {
 		j.out.Pack = j.r.pack.Size()
 	}
 	if err := j.r.publish(); err != nil {
 		return failed("publish", "git", err)
 	}
-	if err := j.r.update(j.refs); err != nil {
+	if err := j.r.update(refs); err != nil {
 		return failed("publish", "git", err)
 	}
-	c := change{name: j.s.nevra.Name, subject: "Import " + nevrName(j.s.nevra), date: j.date, files: files}
+	c := change{name: j.s.nevra.Name, subject: "Import " + nevrName(j.s.nevra), date: j.date, files: j.files}
 	return failed("metadata", "metadata", j.im.meta.add(c))
 }
 
@@ -133,16 +146,14 @@ func (j *job) store(ctx context.Context) error {
 	return nil
 }
 
-// storeSRPM stores how the source RPM itself comes back, and proves that its pieces make its payload.
+// storeSRPM stores how the source RPM itself comes back. That its pieces make its payload was proven when it was unpacked.
 func (j *job) storeSRPM(ctx context.Context, f *os.File) error {
 	s := j.s
 	rc := &recipe{SHA256: s.sha256, Size: s.size, Kind: "srpm", Plain: s.plain, Cpio: s.cpio}
-	if err := j.provePayload(); err != nil {
+	if old, err := j.p.known(s.sha256, rc.Strip); err != nil || old != nil && !j.im.again(old) {
 		return err
 	}
-	if old, err := j.p.recipe(s.sha256); err != nil || old != nil {
-		return err
-	}
+	j.p.unset(s.sha256, ".blob")
 	if err := j.p.setBlob(s.sha256, ".head", s.head); err != nil {
 		return err
 	}
@@ -185,36 +196,4 @@ func (j *job) storeSRPM(ctx context.Context, f *os.File) error {
 		rc.Encoder = &found
 	}
 	return j.p.setRecipe(rc)
-}
-
-// provePayload puts the payload together from its pieces and compares digests.
-func (j *job) provePayload() error {
-	h := sha256.New()
-	byDigest := map[string]string{}
-	for i := range j.s.sources {
-		byDigest[j.s.sources[i].sha256] = j.s.sources[i].path
-	}
-	for _, part := range j.s.cpio {
-		raw, err := base64.StdEncoding.DecodeString(part.Raw)
-		if err != nil {
-			return err
-		}
-		h.Write(raw)
-		if part.File == "" {
-			continue
-		}
-		in, err := os.Open(byDigest[part.File])
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(h, in)
-		in.Close()
-		if err != nil {
-			return err
-		}
-	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != j.s.plain {
-		return fmt.Errorf("proof: payload came back with SHA-256 %s instead of %s", got, j.s.plain)
-	}
-	return nil
 }

@@ -15,13 +15,33 @@ type letter struct {
 }
 
 var (
-	mboxLine    = regexp.MustCompile(`(?m)^From [0-9a-f]{40} `)
+	mboxLine    = regexp.MustCompile(`(?m)^From [0-9a-f]{40} .*\r?\n[A-Za-z-]+:`)
 	patchPrefix = regexp.MustCompile(`^(?:\[[^\]]*\]\s*)+`)
+	hunkLine    = regexp.MustCompile(`(?m)^(?:diff |Index: |--- |\*\*\* |@@ )`)
 	diffStart   = regexp.MustCompile(`^(diff |Index: |--- [^ ]|\*\*\* )`)
 )
 
 // maxLetter bounds how far into a patch its description is looked for.
 const maxLetter = 64 << 10
+
+// maxMails bounds the commits that one patch file becomes.
+const maxMails = 10000
+
+// splitMails cuts a file of several mails, as git format-patch writes them to one mbox, into the mails. Together they are
+// the file.
+func splitMails(patch []byte) [][]byte {
+	starts := mboxLine.FindAllIndex(patch, maxMails+1)
+	if len(starts) < 2 || len(starts) > maxMails {
+		return [][]byte{patch}
+	}
+	var mails [][]byte
+	from := 0
+	for _, s := range starts[1:] {
+		mails = append(mails, patch[from:s[0]])
+		from = s[0]
+	}
+	return append(mails, patch[from:])
+}
 
 // readLetter reads the mail header of a patch, if it has one.
 func readLetter(patch []byte) letter {

@@ -270,7 +270,6 @@ func (s *specInfo) chosen(st *step, opts map[byte][]string, rest []string) []pat
 				found = append(found, t)
 			}
 		}
-		slices.SortStableFunc(found, func(a, b patchTag) int { return a.number - b.number })
 		if st.kind == "patch" && len(rest) > 0 {
 			found = slices.DeleteFunc(found, func(t patchTag) bool { return !slices.Contains(rest, strconv.Itoa(t.number)) })
 		}

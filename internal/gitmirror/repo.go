@@ -29,6 +29,7 @@ type repo struct {
 	st   *filesystem.Storage
 	pack *gitpack.Writer // nil until something is to be written
 	lock *os.File
+	view map[string]Hash // the references as a rebuild sees them; nil: as they are
 }
 
 // openRepo opens the git directory dir.
@@ -202,6 +203,9 @@ func (r *repo) read(h Hash, want gitpack.Type) ([]byte, error) {
 
 // ref returns what a reference names, the zero hash if there is none.
 func (r *repo) ref(name string) (Hash, error) {
+	if r.view != nil {
+		return r.view[name], nil
+	}
 	ref, err := r.st.Reference(plumbing.ReferenceName(name))
 	if errors.Is(err, plumbing.ErrReferenceNotFound) {
 		return Hash{}, nil
@@ -217,6 +221,15 @@ func (r *repo) ref(name string) (Hash, error) {
 
 // refs lists the references below a prefix.
 func (r *repo) refs(prefix string) (map[string]Hash, error) {
+	if r.view != nil {
+		found := map[string]Hash{}
+		for name, h := range r.view {
+			if strings.HasPrefix(name, prefix) {
+				found[name] = h
+			}
+		}
+		return found, nil
+	}
 	it, err := r.st.IterReferences()
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,9 @@ type patchFile struct {
 	number int // -1: the spec has no tag for it yet
 	mtime  int64
 	old    bool // untouched since the import
+
+	part, parts int    // which mail of the file it is, of how many; 0 for a file of one
+	whole       []byte // the file, for the mail of a larger one
 }
 
 func sha256Hex(data []byte) string {
@@ -72,11 +76,17 @@ func (ex *Exporter) series(ctx context.Context, p *pristineTree, l *Lock, tip Ha
 	}
 	var files []patchFile
 	taken := map[string]bool{}
-	for _, h := range commits {
-		f, err := ex.patchOf(ctx, p, h)
+	for len(commits) > 0 {
+		h := commits[0]
+		n, err := p.r.sameFile(commits)
+		if err != nil {
+			return nil, err
+		}
+		f, err := ex.patchOf(ctx, p, commits[:n])
 		if err != nil {
 			return nil, fmt.Errorf("commit %s: %w", h, err)
 		}
+		commits = commits[n:]
 		if taken[f.name] {
 			return nil, fmt.Errorf("commit %s: a second patch called %s", h, f.name)
 		}
@@ -89,8 +99,50 @@ func (ex *Exporter) series(ctx context.Context, p *pristineTree, l *Lock, tip Ha
 	return files, nil
 }
 
-// patchOf makes the patch file of one commit.
-func (ex *Exporter) patchOf(ctx context.Context, p *pristineTree, h Hash) (patchFile, error) {
+// sameFile counts the commits from the first on that the mails of one patch file became.
+func (r *repo) sameFile(commits []Hash) (int, error) {
+	name := ""
+	for i, h := range commits {
+		c, err := r.readCommit(h)
+		if err != nil {
+			return 0, err
+		}
+		t := trailers(c.message)
+		if i == 0 {
+			name = t["Patch-name"]
+		}
+		if t["Patch-part"] == "" || t["Patch-name"] != name {
+			return max(i, 1), nil
+		}
+	}
+	return len(commits), nil
+}
+
+// patchOf makes the patch file of one commit, or of the commits that the mails of one file became: the file itself when
+// all of them are there as they were, else the mails of those that are untouched and new mails for the others.
+func (ex *Exporter) patchOf(ctx context.Context, p *pristineTree, commits []Hash) (patchFile, error) {
+	f, err := ex.patchOfOne(ctx, p, commits[0])
+	if err != nil || len(commits) == 1 && f.parts < 2 {
+		return f, err
+	}
+	whole := f.whole
+	same := len(commits) == f.parts && f.old && f.part == 1
+	for i, h := range commits[1:] {
+		next, err := ex.patchOfOne(ctx, p, h)
+		if err != nil {
+			return f, err
+		}
+		same = same && next.old && next.part == i+2
+		f.data = slices.Concat(f.data, next.data)
+	}
+	if f.old = same; same {
+		f.data = whole
+	}
+	return f, nil
+}
+
+// patchOfOne makes the patch of one commit: its file, the mail of it that the commit was made of, or a new mail.
+func (ex *Exporter) patchOfOne(ctx context.Context, p *pristineTree, h Hash) (patchFile, error) {
 	c, err := p.r.readCommit(h)
 	if err != nil {
 		return patchFile{}, err
@@ -113,6 +165,9 @@ func (ex *Exporter) patchOf(ctx context.Context, p *pristineTree, h Hash) (patch
 			return f, fmt.Errorf("%s: %w", f.name, err)
 		}
 		f.data = []byte(b.String())
+		if err := f.cut(t["Patch-part"]); err != nil {
+			return f, err
+		}
 		same, err := p.r.sameEffect(parent.tree, c.tree, f.data, t)
 		if err != nil {
 			return f, err
@@ -132,6 +187,25 @@ func (ex *Exporter) patchOf(ctx context.Context, p *pristineTree, h Hash) (patch
 	return f, nil
 }
 
+// cut makes data the mail of the file that a trailer names as "2/5".
+func (f *patchFile) cut(part string) error {
+	if part == "" {
+		return nil
+	}
+	plain, err := plainPatch(f.data)
+	if err != nil {
+		return err
+	}
+	mails := splitMails(plain)
+	first, of, _ := strings.Cut(part, "/")
+	f.part, f.parts = atoi(first, 0), atoi(of, 0)
+	if f.parts != len(mails) || f.part < 1 || f.part > f.parts {
+		return fmt.Errorf("trailer Patch-part: %s is no mail of a file of %d", part, len(mails))
+	}
+	f.whole, f.data = f.data, mails[f.part-1]
+	return nil
+}
+
 // sameEffect reports whether a commit still does what its patch file does.
 func (r *repo) sameEffect(before, after Hash, raw []byte, t map[string]string) (bool, error) {
 	applied := t["Patch-applied"]
@@ -143,7 +217,7 @@ func (r *repo) sameEffect(before, after Hash, raw []byte, t map[string]string) (
 		return false, err
 	}
 	u := use{strip: atoi(t["Patch-strip"], 0), fuzz: atoi(t["Patch-fuzz"], 0), dir: t["Patch-dir"], empty: t["Patch-empty"] == "yes", revert: t["Patch-reverse"] == "yes"}
-	tree, err := r.applyPatch(before, patch, u)
+	tree, err := r.applyMail(before, patch, u)
 	return err == nil && tree == after, nil
 }
 

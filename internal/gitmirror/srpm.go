@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"os"
 	"path/filepath"
@@ -135,7 +136,12 @@ func (s *srpm) unpack(ctx context.Context, f *os.File, dir string) error {
 	defer plain.Close()
 	digest := sha256.New()
 	counter := &countReader{r: ctxReader{ctx, plain}, left: inflateLimit(s.size)}
-	archive := cpio.NewReader(io.TeeReader(counter, digest), func(i uint32) (int64, error) {
+	// What the pieces give again is held against what was read.
+	seed := maphash.MakeSeed()
+	var was, again maphash.Hash
+	was.SetSeed(seed)
+	again.SetSeed(seed)
+	archive := cpio.NewReader(io.TeeReader(counter, io.MultiWriter(digest, &was)), func(i uint32) (int64, error) {
 		if int(i) >= len(files) {
 			return 0, fmt.Errorf("no file %d in the header", i)
 		}
@@ -154,15 +160,18 @@ func (s *srpm) unpack(ctx context.Context, f *os.File, dir string) error {
 		}
 		index[name] = i
 	}
-	if err := s.spool(archive, index, dir); err != nil {
+	if err := s.spool(archive, index, dir, &again); err != nil {
 		return err
+	}
+	if was.Sum64() != again.Sum64() {
+		return errors.New("proof: the pieces of the payload do not make it")
 	}
 	s.plain, s.plainN = hex.EncodeToString(digest.Sum(nil)), counter.n
 	return nil
 }
 
-// spool writes every file of the archive to dir and notes what stands between the files.
-func (s *srpm) spool(archive *cpio.Reader, index map[string]int, dir string) error {
+// spool writes every file of the archive to dir and notes what stands between the files. again gets all of it in order.
+func (s *srpm) spool(archive *cpio.Reader, index map[string]int, dir string, again io.Writer) error {
 	for {
 		e, err := archive.Next()
 		if errors.Is(err, io.EOF) {
@@ -183,10 +192,11 @@ func (s *srpm) spool(archive *cpio.Reader, index map[string]int, dir string) err
 			return fmt.Errorf("payload: %q stands twice in the archive", src.name)
 		}
 		src.path = filepath.Join(dir, fmt.Sprintf("%d", at))
-		if err := src.spool(archive); err != nil {
+		raw := slices.Concat(e.Pad, e.Raw)
+		_, _ = again.Write(raw)
+		if err := src.spool(io.TeeReader(archive, again)); err != nil {
 			return fmt.Errorf("payload: %s: %w", src.name, err)
 		}
-		raw := append(append([]byte{}, e.Pad...), e.Raw...)
 		s.cpio = append(s.cpio, piece{base64.StdEncoding.EncodeToString(raw), src.sha256})
 	}
 	var raw []byte
@@ -200,7 +210,9 @@ func (s *srpm) spool(archive *cpio.Reader, index map[string]int, dir string) err
 	if len(rest) > 1<<20 {
 		return errors.New("payload: more than a MiB behind the end of the archive")
 	}
-	s.cpio = append(s.cpio, piece{Raw: base64.StdEncoding.EncodeToString(append(raw, rest...))})
+	raw = append(raw, rest...)
+	_, _ = again.Write(raw)
+	s.cpio = append(s.cpio, piece{Raw: base64.StdEncoding.EncodeToString(raw)})
 	for i := range s.sources {
 		if src := &s.sources[i]; src.path == "" && !src.ghost {
 			return fmt.Errorf("payload: %q is missing", src.name)

@@ -21,13 +21,13 @@ import (
 const pristineRef = "refs/srpm2git/pristine"
 
 // recipe says how one file comes back. It is JSON beside what it refers to: sha256/ab/<sha256>.recipe, .blob (the file
-// itself), .tar (the model of a tar's headers), .tree (what the tar unpacks to), .extra (contents outside of that tree),
+// itself), .tar (the model of a tar's headers), .zip (that of a zip), .tree (what the tar unpacks to), .extra (contents outside of that tree),
 // .head (of an SRPM). docs/archive-recipe.md is its reference.
 type recipe struct {
 	Format int    `json:"format"` // 1
 	SHA256 string `json:"sha256"`
 	Size   int64  `json:"size"`
-	Kind   string `json:"kind"` // blob, tar or srpm
+	Kind   string `json:"kind"` // blob, tar, zip or srpm
 	Why    string `json:"why,omitempty"`
 	// Plain is the digest of the decompressed archive or payload, Encoder makes the file of it; none: it is the file.
 	Plain   string           `json:"plain,omitempty"`
@@ -52,6 +52,7 @@ type pristineTree struct {
 	tip     Hash // commit
 	root    Hash // tree of tip
 	changes map[string]entry
+	old     *pristineTree // what a rebuild takes from instead of storing it again; may be nil
 }
 
 func (r *repo) openPristine() (*pristineTree, error) {
@@ -79,13 +80,20 @@ func (p *pristineTree) find(sha, suffix string) (entry, bool, error) {
 	}
 	name := pristinePath(sha, suffix)
 	if e, ok := p.changes[name]; ok {
-		return e, true, nil
+		return e, !e.hash.IsZero(), nil
 	}
 	return p.r.lookup(p.root, name)
 }
 
 func (p *pristineTree) set(sha, suffix string, mode uint32, h Hash) {
 	p.changes[pristinePath(sha, suffix)] = entry{mode: mode, hash: h}
+}
+
+// unset takes away what an earlier import stored under a digest.
+func (p *pristineTree) unset(sha, suffix string) {
+	if _, ok, err := p.find(sha, suffix); ok && err == nil {
+		p.changes[pristinePath(sha, suffix)] = entry{}
+	}
 }
 
 func (p *pristineTree) setBlob(sha, suffix string, data []byte) error {
@@ -125,6 +133,30 @@ func (p *pristineTree) recipe(sha string) (*recipe, error) {
 		return nil, fmt.Errorf("recipe of %s: format %d for %s", sha, rc.Format, rc.SHA256)
 	}
 	return &rc, nil
+}
+
+// suffixes are what may stand under the digest of one file.
+var suffixes = []string{".recipe", ".blob", ".tree", ".tar", ".zip", ".extra", ".head"}
+
+// known is the recipe of a file that is stored already, here or in what is being rebuilt; nil if there is none.
+func (p *pristineTree) known(sha string, strip bool) (*recipe, error) {
+	rc, err := p.recipe(sha)
+	if err != nil || rc != nil || p.old == nil {
+		return rc, err
+	}
+	if rc, err = p.old.recipe(sha); err != nil || rc == nil || rc.Strip != strip {
+		return nil, err
+	}
+	for _, suffix := range suffixes {
+		e, ok, err := p.old.find(sha, suffix)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			p.set(sha, suffix, e.mode, e.hash)
+		}
+	}
+	return rc, nil
 }
 
 // need is find for what must be there.
@@ -177,6 +209,8 @@ func (p *pristineTree) write(ctx context.Context, enc *pristine.Encoders, sha st
 		err = p.writeTar(sha, out)
 	case rc.Kind == "tar":
 		err = p.encode(ctx, enc, rc, out, func(w io.Writer) error { return p.writeTar(sha, w) })
+	case rc.Kind == "zip":
+		err = p.writeZip(ctx, enc, sha, out)
 	case rc.Kind == "srpm":
 		var head Hash
 		if head, err = p.need(sha, ".head"); err != nil {

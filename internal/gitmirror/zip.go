@@ -3,6 +3,8 @@ package gitmirror
 import (
 	"archive/zip"
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,8 +18,9 @@ func isZip(head []byte) bool { return bytes.HasPrefix(head, []byte("PK\x03\x04")
 
 const maxZipMembers = 1 << 20
 
-// storeZip keeps a zip as it is and unpacks it to a tree beside that.
-func storeZip(p *pristineTree, f *os.File, src *source, strip bool) (*stored, error) {
+// storeZip takes a zip apart: its tree, a model of everything between the members, and the encoders of the members. Where
+// that does not give the file back, the file is kept beside the tree.
+func (im *Importer) storeZip(ctx context.Context, p *pristineTree, f *os.File, src *source, strip bool) (*stored, error) {
 	unsupported := func(err error) error { return fmt.Errorf("%w: zip: %w", tarmodel.ErrUnsupported, err) }
 	z, err := zip.NewReader(f, src.size)
 	if err != nil {
@@ -30,22 +33,18 @@ func storeZip(p *pristineTree, f *os.File, src *source, strip bool) (*stored, er
 	if err != nil {
 		return nil, err
 	}
-	rc := &recipe{SHA256: src.sha256, Size: src.size, Kind: "blob", Why: "zip", Strip: strip}
+	rc := &recipe{SHA256: src.sha256, Size: src.size, Kind: "zip", Strip: strip}
 	st := &stored{recipe: rc, fresh: true, count: len(z.File)}
 	top := ""
 	if strip {
 		top = zipTop(z)
 	}
 	files := map[string]entry{}
+	contents := map[*zip.File]Hash{}
 	left := inflateLimit(src.size)
 	for _, m := range z.File {
 		rc.MTime = max(rc.MTime, m.Modified.Unix())
 		if strings.HasSuffix(m.Name, "/") {
-			continue
-		}
-		name := strings.TrimPrefix(m.Name, top)
-		if why := tarmodel.Unsafe(name); why != "" {
-			rc.Notes = append(rc.Notes, fmt.Sprintf("%q: %s, kept out of the tree", m.Name, why))
 			continue
 		}
 		if left -= int64(min(m.UncompressedSize64, 1<<62)); left < 0 {
@@ -54,6 +53,12 @@ func storeZip(p *pristineTree, f *os.File, src *source, strip bool) (*stored, er
 		e, err := addZipMember(w, m)
 		if err != nil {
 			return nil, unsupported(err)
+		}
+		contents[m] = e.hash
+		name := strings.TrimPrefix(m.Name, top)
+		if why := tarmodel.Unsafe(name); why != "" {
+			rc.Notes = append(rc.Notes, fmt.Sprintf("%q: %s, kept out of the tree", m.Name, why))
+			continue
 		}
 		files[name] = e
 	}
@@ -64,12 +69,31 @@ func storeZip(p *pristineTree, f *os.File, src *source, strip bool) (*stored, er
 	if st.tree, err = p.r.buildTree(list); err != nil {
 		return nil, err
 	}
-	h, err := w.AddStream(src.size, io.NewSectionReader(f, 0, src.size))
+	p.set(src.sha256, ".tree", modeTree, st.tree)
+	search := &zipSearch{im: im, p: p, f: f, size: src.size, contents: contents}
+	model, err := search.model(ctx, z, list)
+	if err == nil {
+		err = search.prove(ctx, model, st.tree, src.sha256)
+	}
+	if errors.Is(err, errNoZipModel) {
+		rc.Kind, rc.Why = "blob", "zip: "+err.Error()
+		h, err := w.AddStream(src.size, io.NewSectionReader(f, 0, src.size))
+		if err != nil {
+			return nil, err
+		}
+		p.set(src.sha256, ".blob", modeRegular, h)
+		return st, p.setRecipe(rc)
+	}
 	if err != nil {
 		return nil, err
 	}
-	p.set(src.sha256, ".blob", modeRegular, h)
-	p.set(src.sha256, ".tree", modeTree, st.tree)
+	st.model = len(model)
+	if err := p.setBlob(src.sha256, ".zip", model); err != nil {
+		return nil, err
+	}
+	if err := p.setExtra(src.sha256, search.extra); err != nil {
+		return nil, err
+	}
 	return st, p.setRecipe(rc)
 }
 
