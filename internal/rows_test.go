@@ -19,7 +19,7 @@ const module = "github.com/weld-linux/weld-bridge/"
 // what stands in sideways.
 var rows = [][]string{
 	{"atomicfile"},
-	{"spec", "pkgtoml", "comps", "cpio", "rpmver", "ostree", "pristine", "tarmodel", "gnupatch", "gitpack", "bulk", "progress"},
+	{"spec", "pkgtoml", "comps", "cpio", "rpmver", "ostree", "pristine", "tarmodel", "gnupatch", "gitpack", "pack", "bulk", "progress", "remote", "remote/s3test"},
 	{"rpmfile", "rpmfile/rpmtest", "repodata"},
 	{"convert", "gitmirror", "content", "repo"},
 	{"cli"},

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -18,8 +19,12 @@ import (
 	"github.com/weld-linux/weld-bridge/internal/rpmfile/rpmtest"
 )
 
-// TestPublishKilled kills publish at random moments: clients always see a whole generation, and the next run works.
+// TestPublishKilled kills publish at random moments, WELD_KILLS times: clients always see a whole generation, and the next run works.
 func TestPublishKilled(t *testing.T) {
+	kills, hit := 20, 0
+	if n, err := strconv.Atoi(os.Getenv("WELD_KILLS")); err == nil {
+		kills = n
+	}
 	dir := t.TempDir()
 	store := filepath.Join(dir, "store")
 	fillStore(t, store, map[string]int{"old": 20, "new": 30})
@@ -37,16 +42,24 @@ func TestPublishKilled(t *testing.T) {
 	}
 	whole := time.Since(start)
 	collections := []string{"new", "old"}
-	for i := range 20 {
-		cmd := publish(collections[i%2])
+	runs := 0
+	for ; hit < kills && runs < 20*kills; runs++ {
+		cmd := publish(collections[runs%2])
+		start := time.Now()
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(rand.N(whole))
-		cmd.Process.Kill()
-		cmd.Wait()
+		timer := time.AfterFunc(rand.N(whole), func() { cmd.Process.Kill() })
+		err := cmd.Wait()
+		timer.Stop()
+		if err != nil {
+			hit++
+		} else {
+			whole = time.Since(start) // later runs find more done than the first
+		}
 		checkWhole(t, out)
 	}
+	t.Logf("%d of %d runs were killed", hit, runs)
 	if b, err := publish("new").CombinedOutput(); err != nil {
 		t.Fatalf("after all that: %v\n%s", err, b)
 	}

@@ -22,6 +22,7 @@ type importOptions struct {
 	into  string
 	meta  []string
 	opts  content.ImportOptions
+	watch watchOptions
 }
 
 func newImportCmd() *cobra.Command {
@@ -33,7 +34,10 @@ func newImportCmd() *cobra.Command {
 
 A package is refused when it is damaged or when its bytes could not be given back. For every other package the encoder is
 searched that makes its payload; with --defer the payload is kept for now and compact searches later. Files that the store
-has are known by their digest and cost nothing.`,
+has are known by their digest and cost nothing.
+
+With --watch it stays and takes in what arrives in directories (a drop directory, or koji's tree of packages): files that have not changed
+for a while. It is told by the kernel, and looks through everything now and then. A file that was refused is tried again when it changes.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
@@ -41,6 +45,7 @@ has are known by their digest and cost nothing.`,
 	o.bulk.Add(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.into, "into", "", "the `COLLECTION` (required)")
+	o.watch.add(cmd)
 	f.BoolVar(&o.opts.Defer, "defer", false, "keep payloads as they are and leave the search for their encoders to compact")
 	f.BoolVar(&o.opts.Replace, "replace", false, "take other packages of the same NEVRA out of the collection")
 	f.StringArrayVar(&o.meta, "meta", nil, "keep a note `KEY=VALUE` with each package; may be repeated")
@@ -56,6 +61,13 @@ func (o *importOptions) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	o.opts.Meta, o.opts.Force = meta, o.bulk.Force
+	if o.watch.on {
+		store, err := o.store.open(1)
+		if err != nil {
+			return err
+		}
+		return errors.Join(o.runWatch(cmd, store, args), store.Close())
+	}
 	items, many, err := cli.Inputs(args, isRPM)
 	if err != nil {
 		return err

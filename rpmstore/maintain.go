@@ -128,7 +128,7 @@ func (o *fsckOptions) run(cmd *cobra.Command, args []string) error {
 // objects verifies every object and gives the number of faults.
 func (o *fsckOptions) objects(cmd *cobra.Command, s *content.Store) (faults int, err error) {
 	var damaged []ostree.Object
-	n, err := s.Repo().Fsck(cmd.Context(), func(err error) {
+	n, err := s.Fsck(cmd.Context(), func(err error) {
 		faults++
 		fmt.Fprintf(cmd.ErrOrStderr(), "rpmstore: %v\n", err)
 		var d *ostree.DamagedError

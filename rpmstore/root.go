@@ -23,7 +23,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 some items failed and are listed
 	root.AddCommand(
 		newInitCmd(), newImportCmd(), newExportCmd(), newListCmd(), newShowCmd(), newDiffCmd(), newStatsCmd(),
 		newFsckCmd(), newGCCmd(), newCompactCmd(), newReindexCmd(), newBranchCmd(), newRemoveCmd(), newDropCmd(),
-		newSignCmd(), newAddSignatureCmd(), newVerifyCmd(), newKojiCmd(),
+		newSignCmd(), newAddSignatureCmd(), newVerifyCmd(), newKojiCmd(), newMergeCmd(), newPushCmd(), newPullCmd(), newPackCmd(), newUnpackCmd(),
 	)
 	return root
 }

@@ -54,7 +54,7 @@ func (s *Session) change(ctx context.Context, p *Package, make func(w *ostree.Wr
 	if err := s.publish(e); err != nil {
 		return nil, staged("publish", err)
 	}
-	return &Package{Tree: e.final, entry: p.entry, store: p.store, from: p.store.repo}, nil
+	return &Package{Tree: e.final, entry: p.entry, store: p.store, from: p.store.objects}, nil
 }
 
 // SignOptions say how packages are signed.
@@ -329,7 +329,7 @@ func (t *packageTree) search(
 
 // assemble puts the plain payload together and compares it with its digest.
 func (t *packageTree) assemble(ctx context.Context, from objects, files []rpmfile.File, w io.Writer) error {
-	return assemble(ctx, from, t.recipe.Archive, files, t.contentTree, t.extraTree, w)
+	return assemble(ctx, from, t.recipe.Archive, files, t.contentTree, t.extraTree, w, true)
 }
 
 func isGzip(src io.ReaderAt) bool {

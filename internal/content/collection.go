@@ -31,7 +31,7 @@ func (s *Store) Collection(name string) (*Collection, error) {
 	if err != nil {
 		return nil, err
 	}
-	commit, err := s.repo.Ref(ref)
+	commit, err := s.ref(ref)
 	if errors.Is(err, ostree.ErrNotFound) {
 		return nil, fmt.Errorf("collection %s: %w", name, ErrNotFound)
 	}
@@ -51,7 +51,7 @@ type objects interface {
 
 func (s *Store) collectionAt(name string, commit ostree.Checksum) (*Collection, error) {
 	c := &Collection{Name: name, Commit: commit, store: s}
-	shards, err := readShards(s.repo, commit)
+	shards, err := readShards(s.objects, commit)
 	if err != nil {
 		return nil, fmt.Errorf("collection %s: %w", name, err)
 	}
@@ -100,13 +100,13 @@ func (c *Collection) Packages() ([]*Package, error) {
 }
 
 func (c *Collection) shard(shard ostree.TreeDir) ([]*Package, error) {
-	tree, err := c.store.repo.ReadTree(shard.Tree)
+	tree, err := c.store.objects.ReadTree(shard.Tree)
 	if err != nil {
 		return nil, fmt.Errorf("collection %s: shard %s: %w", c.Name, shard.Name, err)
 	}
 	list := make([]*Package, 0, len(tree.Dirs))
 	for _, d := range tree.Dirs {
-		list = append(list, &Package{Tree: d.Tree, entry: d.Name, store: c.store, from: c.store.repo})
+		list = append(list, &Package{Tree: d.Tree, entry: d.Name, store: c.store, from: c.store.objects})
 	}
 	return list, nil
 }
@@ -246,7 +246,7 @@ func (s *Store) update(ctx context.Context, w *ostree.Writer, name string, creat
 		return nil, err
 	}
 	for {
-		old, err := s.repo.Ref(ref)
+		old, err := s.ref(ref)
 		if err != nil && !(create && errors.Is(err, ostree.ErrNotFound)) {
 			return nil, fmt.Errorf("collection %s: %w", name, err)
 		}
@@ -254,10 +254,13 @@ func (s *Store) update(ctx context.Context, w *ostree.Writer, name string, creat
 		if err != nil {
 			return nil, fmt.Errorf("collection %s: %w", name, err)
 		}
+		if err := s.whole(ctx, w, ref, edits); err != nil {
+			return nil, fmt.Errorf("collection %s: %w", name, err)
+		}
 		if err := w.Flush(); err != nil {
 			return nil, fmt.Errorf("collection %s: %w", name, err)
 		}
-		err = s.repo.SwapRef(ctx, ref, old, next)
+		err = s.swapRef(ctx, ref, old, next)
 		if !errors.Is(err, ostree.ErrRefMoved) {
 			return failed, err
 		}
@@ -350,7 +353,11 @@ func editShard(w *ostree.Writer, old, meta ostree.Checksum, edits []*edit, list 
 
 // Remove takes packages out of a collection.
 func (s *Store) Remove(ctx context.Context, collection string, packages []*Package) error {
-	w, err := s.repo.Begin(ctx)
+	ref, err := collectionRef(collection)
+	if err != nil {
+		return err
+	}
+	w, err := s.write(ctx, ref)
 	if err != nil {
 		return err
 	}

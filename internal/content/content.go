@@ -21,6 +21,7 @@ import (
 	"strings"
 
 	"github.com/weld-linux/weld-bridge/internal/ostree"
+	"github.com/weld-linux/weld-bridge/internal/pack"
 	"github.com/weld-linux/weld-bridge/internal/pristine"
 )
 
@@ -40,6 +41,9 @@ type Options struct {
 // Store is a content store. Its methods may be called from several goroutines, and several processes may share a store.
 type Store struct {
 	repo     *ostree.Repo
+	tiers    []ostree.Tier // the repository first
+	packs    *pack.Set
+	objects  ostree.Reader // of all tiers
 	encoders *pristine.Encoders
 	index    *index
 }
@@ -59,7 +63,11 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.NoSync {
 		repo.SetSync(false)
 	}
-	s := &Store{repo: repo, encoders: o.Encoders}
+	s := &Store{repo: repo, tiers: []ostree.Tier{repo}, objects: repo.Reader, encoders: o.Encoders}
+	if s.packs, err = pack.OpenSet(filepath.Join(dir, packsDir)); err != nil {
+		return nil, err
+	}
+	s.behind(packTier{s.packs})
 	if s.encoders == nil {
 		s.encoders = pristine.OpenEncoders()
 	}
@@ -70,7 +78,7 @@ func Open(dir string, o Options) (*Store, error) {
 }
 
 // Close ends the use of the store.
-func (s *Store) Close() error { return s.index.close() }
+func (s *Store) Close() error { return errors.Join(s.index.close(), s.packs.Close()) }
 
 // Repo is the OSTree repository that holds the store.
 func (s *Store) Repo() *ostree.Repo { return s.repo }
@@ -81,7 +89,7 @@ func (s *Store) Lock(ctx context.Context) (release func(), err error) { return s
 
 // Collections gives the names of the collections, sorted.
 func (s *Store) Collections() ([]string, error) {
-	refs, err := s.repo.Refs(collectionRefs)
+	refs, err := s.refs()
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +130,7 @@ func (s *Store) Branch(ctx context.Context, from, to string) error {
 	if err != nil {
 		return err
 	}
-	err = s.repo.SwapRef(ctx, ref, ostree.Checksum{}, c.Commit)
+	err = s.swapRef(ctx, ref, ostree.Checksum{}, c.Commit)
 	if errors.Is(err, ostree.ErrRefMoved) {
 		return fmt.Errorf("collection %s exists already", to)
 	}
@@ -139,10 +147,5 @@ func (s *Store) Drop(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return s.repo.SwapRef(ctx, ref, c.Commit, ostree.Checksum{})
-}
-
-// GC removes what no collection reaches, and says what it removed. Dry, it only says so.
-func (s *Store) GC(ctx context.Context, dry bool) (ostree.Pruned, error) {
-	return s.repo.Prune(ctx, dry)
+	return s.swapRef(ctx, ref, c.Commit, ostree.Checksum{})
 }

@@ -127,7 +127,7 @@ func FuzzRecipe(f *testing.F) {
 			t.Fatal(diff)
 		}
 		if r.Archive != nil {
-			_ = assemble(t.Context(), repo, r.Archive, files, ostree.Checksum{}, ostree.Checksum{}, io.Discard)
+			_ = assemble(t.Context(), repo, r.Archive, files, ostree.Checksum{}, ostree.Checksum{}, io.Discard, true)
 		}
 	})
 }

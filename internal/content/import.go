@@ -78,7 +78,7 @@ func (s *Session) Import(ctx context.Context, src io.ReaderAt, size int64, o Imp
 	if err := s.publish(e); err != nil {
 		return nil, staged("publish", err)
 	}
-	imp.result.Package = &Package{Tree: e.final, entry: imp.entry, store: s.store, from: s.store.repo}
+	imp.result.Package = &Package{Tree: e.final, entry: imp.entry, store: s.store, from: s.store.objects}
 	return &imp.result, nil
 }
 

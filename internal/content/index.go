@@ -15,14 +15,14 @@ import (
 // indexName is the file of the index, beside the repository's own files.
 const indexName = "index.sqlite"
 
-// indexVersion changes with the tables; an index of another version is made anew.
-const indexVersion = 1
+// indexVersion changes with the tables. An older index gets what it lacks; a newer one is left alone.
+const indexVersion = 2
 
 const indexTables = `
 CREATE TABLE IF NOT EXISTS exports (
 	sha256 BLOB PRIMARY KEY, tree BLOB NOT NULL, entry TEXT NOT NULL
 ) WITHOUT ROWID;
-`
+` + fragmentTables
 
 // index is a cache of what the packages' trees say. Rows are facts about immutable trees: they may be superfluous, never wrong. A nil
 // index knows nothing and forgets everything, and so does one that fails.
@@ -59,7 +59,7 @@ func (x *index) connect() error {
 	var version int
 	err = db.QueryRow("PRAGMA user_version").Scan(&version)
 	if err == nil && version != indexVersion {
-		if version != 0 {
+		if version > indexVersion {
 			err = fmt.Errorf("%s: index of version %d", x.path, version)
 		} else {
 			_, err = db.Exec(indexTables + fmt.Sprintf("PRAGMA user_version = %d;", indexVersion))
@@ -166,7 +166,7 @@ func (s *Store) indexPackages(packages []*Package) error {
 		}
 		rows = append(rows, row)
 	}
-	return s.index.put(rows)
+	return errors.Join(s.index.put(rows), s.indexFragments(packages))
 }
 
 // indexEdits puts what edits made of packages into the index.
@@ -174,7 +174,7 @@ func (s *Store) indexEdits(edits []*edit, failed map[int]error) {
 	var list []*Package
 	for i, e := range edits {
 		if failed[i] == nil && !e.final.IsZero() {
-			list = append(list, &Package{Tree: e.final, entry: e.entry, store: s, from: s.repo})
+			list = append(list, &Package{Tree: e.final, entry: e.entry, store: s, from: s.objects})
 		}
 	}
 	_ = s.indexPackages(list)

@@ -189,12 +189,8 @@ func (p *Package) Select(form Form) (Export, error) {
 	if err != nil {
 		return Export{}, err
 	}
-	key := strings.ToLower(form.Key)
 	for _, e := range list {
-		switch {
-		case form.Unsigned && len(e.Keys) == 0, !form.Unsigned && key == "":
-			return e, nil
-		case !form.Unsigned && e.signedBy(key):
+		if e.matches(form) {
 			return e, nil
 		}
 	}
@@ -202,6 +198,16 @@ func (p *Package) Select(form Form) (Export, error) {
 		return Export{}, fmt.Errorf("%s: unsigned: %w", p.NEVRA(), ErrNotFound)
 	}
 	return Export{}, fmt.Errorf("%s: signature by key %s: %w", p.NEVRA(), form.Key, ErrNotFound)
+}
+
+func (e Export) matches(form Form) bool {
+	switch {
+	case form.Unsigned:
+		return len(e.Keys) == 0
+	case form.Key == "":
+		return true
+	}
+	return e.signedBy(strings.ToLower(form.Key))
 }
 
 func (e Export) signedBy(key string) bool {

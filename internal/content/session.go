@@ -26,6 +26,7 @@ const leastHold = 3 * time.Second
 type Session struct {
 	store      *Store
 	collection string
+	ref        string
 	jobs       chan struct{}
 	stop       <-chan struct{}
 
@@ -53,14 +54,15 @@ var ErrStopped = errors.New("interrupted before it was begun")
 // Session begins to put packages into a collection, which is made when the first is published. At most jobs packages are worked on at
 // once. When ctx ends it takes no more packages; those under way are published.
 func (s *Store) Session(ctx context.Context, collection string, jobs int) (*Session, error) {
-	if _, err := collectionRef(collection); err != nil {
-		return nil, err
-	}
-	w, err := s.repo.Begin(ctx)
+	ref, err := collectionRef(collection)
 	if err != nil {
 		return nil, err
 	}
-	se := &Session{store: s, collection: collection, w: w, began: time.Now(), jobs: make(chan struct{}, max(jobs, 1)), stop: ctx.Done(), pause: firstPause}
+	w, err := s.write(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	se := &Session{store: s, collection: collection, ref: ref, w: w, began: time.Now(), jobs: make(chan struct{}, max(jobs, 1)), stop: ctx.Done(), pause: firstPause}
 	se.cond = sync.NewCond(&se.mu)
 	return se, nil
 }
@@ -134,7 +136,7 @@ func (s *Session) yield(ctx context.Context) error {
 		if err := s.w.Close(); err != nil {
 			return err
 		}
-		w, err := s.store.repo.Begin(ctx)
+		w, err := s.store.write(ctx, s.ref)
 		if err != nil {
 			s.closed = true
 			return err

@@ -177,17 +177,17 @@ func (p *Package) walk(tree ostree.Checksum, visit func(ostree.Checksum) error) 
 
 // measure adds up what the store takes.
 func (s *Store) measure(ctx context.Context, st *Stats) error {
-	reachable, err := s.repo.Reachable(ctx)
+	reachable, err := s.reachable(ctx)
 	if err != nil {
 		return err
 	}
-	for o, err := range s.repo.Objects() {
+	for o, err := range s.allObjects() {
 		if err != nil {
 			return err
 		}
 		st.Objects++
 		if !reachable.Has(o) {
-			size, err := s.repo.StoredSize(o)
+			size, err := s.storedSize(o)
 			if err != nil {
 				return err
 			}
@@ -268,12 +268,12 @@ func (p *Package) Describe() (*Description, error) {
 		return nil, err
 	}
 	seen := ostree.NewSet()
-	if err := p.store.repo.WalkTree(context.Background(), p.Tree, seen); err != nil {
+	if err := p.store.objects.WalkTree(context.Background(), p.Tree, seen); err != nil {
 		return nil, err
 	}
 	d.Objects = seen.Len()
 	return d, seen.Each(func(o ostree.Object) error {
-		n, err := p.store.repo.StoredSize(o)
+		n, err := p.store.storedSize(o)
 		d.StoredSize += n
 		return err
 	})

@@ -3,7 +3,6 @@ package repo
 import (
 	"cmp"
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/weld-linux/weld-bridge/internal/content"
-	"github.com/weld-linux/weld-bridge/internal/repodata"
 )
 
 // PackagesDir is the directory of a published collection that holds the package files.
@@ -69,8 +67,11 @@ const frameMean = 512
 // changes.
 type frame struct {
 	members []member
-	key     string // names the content of the frame
+	key     frameKey
 }
+
+// frameKey names the content of a frame.
+type frameKey [sha256.Size]byte
 
 // frames cuts list where the names of packages say so, into runs of mean names on the average. An update of a package does not move the cuts, and a new
 // package moves one at most.
@@ -98,43 +99,13 @@ func cutBefore(last, name string, mean int) bool {
 }
 
 // digest covers everything that the metadata of the frame is made of.
-func (f *frame) digest(settings string) string {
+func (f *frame) digest(settings string) (key frameKey) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n", settings)
 	for i := range f.members {
 		m := &f.members[i]
 		fmt.Fprintf(h, "%s %s\n", m.pkg.Tree, m.href)
 	}
-	return hex.EncodeToString(h.Sum(nil))
-}
-
-// renderer turns members into packages. It is not safe for concurrent use.
-type renderer struct {
-	builder repodata.Builder
-	form    content.Form
-	base    string // URL of the packages, or ""
-	warn    func(string)
-	pkg     repodata.Package
-}
-
-// render fills r.pkg with the metadata of m as it is exported in the form of r. No payload is read.
-func (r *renderer) render(m *member) error {
-	e, err := m.pkg.Select(r.form)
-	if err != nil {
-		return err
-	}
-	parts, err := m.pkg.Parts(e)
-	if err != nil {
-		return err
-	}
-	p := &r.pkg
-	r.builder.Build(p, parts)
-	p.PkgID, p.ChecksumType = e.SHA256, "sha256"
-	p.SizePackage = e.Size
-	p.TimeFile = p.TimeBuild // the store keeps no other time of a package
-	p.LocationHref, p.LocationBase = m.href, r.base
-	if err := p.Check(); err != nil {
-		return fmt.Errorf("%s: %w", m.pkg.NEVRA(), err)
-	}
-	return nil
+	h.Sum(key[:0])
+	return key
 }

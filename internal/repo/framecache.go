@@ -1,113 +1,195 @@
 package repo
 
 import (
-	"bytes"
-	"context"
-	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/weld-linux/weld-bridge/internal/repodata"
 )
 
 // frameKinds are the package files that collections are published with.
-var frameKinds = [...]repodata.Kind{repodata.Primary, repodata.Filelists, repodata.Other}
+var frameKinds = repodata.TemplateKinds
 
-// builtFrame is the compressed metadata of a frame.
+// builtFrame is the metadata of a frame, plain or compressed.
 type builtFrame struct {
-	data   [len(frameKinds)][]byte // compressed
-	raw    [len(frameKinds)]uint64 // bytes before compression
-	count  uint64                  // packages
-	latest int64                   // build time of the youngest package
+	frameHead
+	data [len(frameKinds)][]byte
+}
+
+// frameHead says what is in a frame.
+type frameHead struct {
+	count  uint64                     // packages
+	latest int64                      // build time of the youngest package
+	raw    [len(frameKinds)]uint64    // bytes before compression
+	parts  [len(frameKinds)]framePart // what lies in the file
+}
+
+type framePart struct {
+	size uint64
+	crc  uint32 // Castagnoli
 }
 
 // frameMagic opens the file of a frame: the number is that of the format.
-const frameMagic = "weldfrm1"
+const frameMagic = "weldfrm2"
 
-// marshal gives the file of the frame: magic, numbers, data, and a SHA-256 over all of it.
-func (f *builtFrame) marshal() []byte {
+const frameHeadSize = len(frameMagic) + 16 + len(frameKinds)*20 + 4
+
+func crcOf(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+
+// marshal gives the head of the file: magic, numbers, and a CRC over both. The parts follow, in the order of their kinds.
+func (h *frameHead) marshal() []byte {
 	b := []byte(frameMagic)
-	b = binary.BigEndian.AppendUint64(b, f.count)
-	b = binary.BigEndian.AppendUint64(b, uint64(f.latest))
-	for i := range f.data {
-		b = binary.BigEndian.AppendUint64(b, f.raw[i])
-		b = binary.BigEndian.AppendUint64(b, uint64(len(f.data[i])))
+	b = binary.BigEndian.AppendUint64(b, h.count)
+	b = binary.BigEndian.AppendUint64(b, uint64(h.latest))
+	for i := range h.parts {
+		b = binary.BigEndian.AppendUint64(b, h.raw[i])
+		b = binary.BigEndian.AppendUint64(b, h.parts[i].size)
+		b = binary.BigEndian.AppendUint32(b, h.parts[i].crc)
 	}
-	for i := range f.data {
-		b = append(b, f.data[i]...)
-	}
-	sum := sha256.Sum256(b)
-	return append(b, sum[:]...)
+	return binary.BigEndian.AppendUint32(b, crcOf(b))
 }
 
+// errFrame is wrapped where a frame is not in the cache, or is damaged there: it has to be built again.
 var errFrame = errors.New("damaged frame")
 
-// unmarshalFrame reads the file of a frame. The data shares memory with b.
-func unmarshalFrame(b []byte) (*builtFrame, error) {
-	const head = len(frameMagic) + 16 + 16*len(frameKinds)
-	if len(b) < head+sha256.Size || string(b[:len(frameMagic)]) != frameMagic {
+// unmarshalFrameHead reads the head of a frame's file of size bytes.
+func unmarshalFrameHead(b []byte, size int64) (*frameHead, error) {
+	if len(b) != frameHeadSize || string(b[:len(frameMagic)]) != frameMagic {
 		return nil, errFrame
 	}
-	body, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
-	if got := sha256.Sum256(body); !bytes.Equal(got[:], sum) {
+	if crcOf(b[:len(b)-4]) != binary.BigEndian.Uint32(b[len(b)-4:]) {
 		return nil, errFrame
 	}
-	f := new(builtFrame)
-	at := len(frameMagic)
-	number := func() uint64 {
-		n := binary.BigEndian.Uint64(b[at:])
-		at += 8
-		return n
-	}
-	f.count, f.latest = number(), int64(number())
-	rest := body[head:]
-	for i := range f.data {
-		f.raw[i] = number()
-		size := number()
-		if size > uint64(len(rest)) {
+	h := new(frameHead)
+	b = b[len(frameMagic):]
+	h.count, h.latest = binary.BigEndian.Uint64(b), int64(binary.BigEndian.Uint64(b[8:]))
+	b = b[16:]
+	rest := uint64(size) - uint64(frameHeadSize)
+	for i := range h.parts {
+		h.raw[i], h.parts[i] = binary.BigEndian.Uint64(b), framePart{binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint32(b[16:])}
+		if h.parts[i].size > rest {
 			return nil, errFrame
 		}
-		f.data[i], rest = rest[:size:size], rest[size:]
+		rest -= h.parts[i].size
+		b = b[20:]
 	}
-	if len(rest) != 0 {
+	if rest != 0 {
 		return nil, errFrame
 	}
-	return f, nil
+	return h, nil
 }
 
-// frameCache keeps built frames in a directory. A frame that is lost or damaged is built again.
+// frameCache keeps built frames in a directory, by compression and key: the plain ones as well, because the checksum of a
+// whole file needs them. A frame that is lost or damaged is built again.
 type frameCache struct {
-	dir string
+	dir   string
+	plain bool  // keep plain frames
+	limit int64 // bytes that prune leaves; frames in use may take more
 }
 
-func (c *frameCache) path(key string) string { return filepath.Join(c.dir, key[:2], key) }
+// frameCacheLimit is the limit of the caches that publish and serve use: some generations of a large distribution.
+const frameCacheLimit = 6 << 30
 
-func (c *frameCache) get(key string) *builtFrame {
-	b, err := os.ReadFile(c.path(key))
+func (c *frameCache) path(comp repodata.Compression, key frameKey) string {
+	name := hex.EncodeToString(key[:])
+	return filepath.Join(c.dir, "frames", comp.String(), name[:2], name)
+}
+
+// touchAfter is the age at which a frame that is used is marked as such.
+const touchAfter = 24 * time.Hour
+
+// open opens the file of a frame.
+func (c *frameCache) open(comp repodata.Compression, key frameKey) (*os.File, *frameHead, error) {
+	f, err := os.Open(c.path(comp, key))
 	if err != nil {
-		return nil
+		return nil, nil, fmt.Errorf("%w: %w", errFrame, err)
 	}
-	f, err := unmarshalFrame(b)
+	head, err := readFrameHead(f)
 	if err != nil {
-		return nil
+		f.Close()
+		return nil, nil, fmt.Errorf("%s: %w", f.Name(), err)
 	}
-	return f
+	return f, head, nil
+}
+
+func readFrameHead(f *os.File) (*frameHead, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	var b [frameHeadSize]byte
+	if _, err := io.ReadFull(f, b[:]); err != nil {
+		return nil, errFrame
+	}
+	if now := time.Now(); now.Sub(info.ModTime()) > touchAfter {
+		_ = os.Chtimes(f.Name(), now, now)
+	}
+	return unmarshalFrameHead(b[:], info.Size())
+}
+
+// head returns the head of a frame.
+func (c *frameCache) head(comp repodata.Compression, key frameKey) (*frameHead, error) {
+	f, head, err := c.open(comp, key)
+	if err == nil {
+		f.Close()
+	}
+	return head, err
+}
+
+// part reads the i-th part of a frame into the memory of buf.
+func (c *frameCache) part(comp repodata.Compression, key frameKey, i int, buf []byte) ([]byte, error) {
+	f, head, err := c.open(comp, key)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	at := int64(frameHeadSize)
+	for _, p := range head.parts[:i] {
+		at += int64(p.size)
+	}
+	size := int(head.parts[i].size) // not more than the file has
+	buf = slices.Grow(buf[:0], size)[:size]
+	if _, err := f.ReadAt(buf, at); err != nil {
+		return nil, fmt.Errorf("%w: %w", errFrame, err)
+	}
+	if crcOf(buf) != head.parts[i].crc {
+		return nil, fmt.Errorf("%s: %w", f.Name(), errFrame)
+	}
+	return buf, nil
 }
 
 // put keeps f. It is not made durable: a damaged frame is seen and built again.
-func (c *frameCache) put(key string, f *builtFrame) error {
-	path := c.path(key)
+func (c *frameCache) put(comp repodata.Compression, key frameKey, f *builtFrame) error {
+	for i, b := range f.data {
+		f.parts[i] = framePart{size: uint64(len(b)), crc: crcOf(b)}
+	}
+	return writeCached(c.path(comp, key), append([][]byte{f.marshal()}, f.data[:]...)...)
+}
+
+// writeCached writes a file of a cache, whole or not at all.
+func writeCached(path string, pieces ...[]byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".frame-")
+	tmp, err := os.CreateTemp(filepath.Dir(path), cacheTemp)
 	if err != nil {
 		return err
 	}
-	_, err = tmp.Write(f.marshal())
+	for _, b := range pieces {
+		if err == nil {
+			_, err = tmp.Write(b)
+		}
+	}
 	if err = errors.Join(err, tmp.Close()); err == nil {
 		err = os.Rename(tmp.Name(), path)
 	}
@@ -117,49 +199,51 @@ func (c *frameCache) put(key string, f *builtFrame) error {
 	return err
 }
 
-// buildFrame renders and compresses the members of f.
-func buildFrame(ctx context.Context, f *frame, p *Profile, r *renderer) (*builtFrame, error) {
-	built := new(builtFrame)
-	var xml [len(frameKinds)][]byte
-	for i := range f.members {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		if err := r.render(&f.members[i]); err != nil {
-			if !errors.Is(err, repodata.ErrControl) {
-				return nil, err
-			}
-			r.warn(fmt.Sprintf("left out: %v", err))
-			continue
-		}
-		for j, k := range frameKinds {
-			xml[j] = repodata.Append(xml[j], k, &r.pkg)
-		}
-		built.count++
-		built.latest = max(built.latest, r.pkg.TimeBuild)
-	}
-	for j := range xml {
-		data, err := compress(xml[j], p.Layout.XML)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", frameKinds[j], err)
-		}
-		built.data[j], built.raw[j] = data, uint64(len(xml[j]))
-	}
-	return built, nil
-}
+// cacheTemp begins the names of files that are being written.
+const cacheTemp = ".new-"
 
-// compress gives b as a stream of its own, which others may follow.
-func compress(b []byte, c repodata.Compression) ([]byte, error) {
-	var out bytes.Buffer
-	w, err := repodata.NewWriter(&out, c)
-	if err != nil {
-		return nil, err
+// drop removes the file of a frame.
+func (c *frameCache) drop(comp repodata.Compression, key frameKey) { os.Remove(c.path(comp, key)) }
+
+// prune removes the frames that were not used for longest, as far as the limit asks for it, but none that keep has; and what a
+// crash has left.
+func (c *frameCache) prune(keep map[string]bool) error {
+	type file struct {
+		path string
+		fs.FileInfo
 	}
-	if _, err := w.Write(b); err != nil {
-		return nil, err
+	var files []file
+	total := int64(0)
+	err := filepath.WalkDir(filepath.Join(c.dir, "frames"), func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return nil // another has removed it
+		}
+		if strings.HasPrefix(d.Name(), cacheTemp) {
+			if time.Since(info.ModTime()) > touchAfter {
+				os.Remove(path)
+			}
+			return nil
+		}
+		total += info.Size()
+		if !keep[d.Name()] {
+			files = append(files, file{path, info})
+		}
+		return nil
+	})
+	slices.SortFunc(files, func(a, b file) int { return a.ModTime().Compare(b.ModTime()) })
+	for _, f := range files {
+		if total <= c.limit {
+			break
+		}
+		total -= f.Size()
+		os.Remove(f.path)
 	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), nil
+	return err
 }

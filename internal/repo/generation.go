@@ -1,23 +1,15 @@
 package repo
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"os"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"strconv"
-	"sync"
 	"time"
-
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/weld-linux/weld-bridge/internal/atomicfile"
 	"github.com/weld-linux/weld-bridge/internal/content"
@@ -67,14 +59,18 @@ func (g *Generation) Files() []string {
 
 // generator makes one generation.
 type generator struct {
-	opts   *PublishOptions
-	dir    string // where the files go
-	cache  frameCache
-	frames []frame
-	count  int
+	opts       *PublishOptions
+	store      *content.Store
+	collection string
+	settings   string // what frames depend on besides their packages
+	dir        string // where the files go
+	cache      frameCache
+	frames     []frame
+	heads      []*frameHead
+
+	count  int // packages
+	missed int // packages that are left out
 	latest int64
-	missed int
-	mu     sync.Mutex
 }
 
 // generate writes the metadata files of c into dir, except repomd.xml. Files that are there already stay as they are:
@@ -90,7 +86,11 @@ func generate(ctx context.Context, c *content.Collection, dir string, opts *Publ
 	if err != nil {
 		return nil, err
 	}
-	g := &generator{opts: opts, dir: dir, cache: frameCache{opts.CacheDir}}
+	g := &generator{
+		opts: opts, store: c.Store(), collection: c.Name, dir: dir,
+		settings: opts.Profile.settings(fmt.Sprint(opts.Form) + " " + opts.BaseURL),
+		cache:    frameCache{dir: opts.CacheDir, plain: opts.CacheDir != "", limit: frameCacheLimit},
+	}
 	if opts.CacheDir == "" {
 		tmp, err := os.MkdirTemp(dir, ".frames-")
 		if err != nil {
@@ -99,11 +99,8 @@ func generate(ctx context.Context, c *content.Collection, dir string, opts *Publ
 		defer os.RemoveAll(tmp)
 		g.cache.dir = tmp
 	}
-	g.frames = frames(list, opts.Profile.settings(fmt.Sprint(opts.Form)+" "+opts.BaseURL), frameMean)
-	if err := g.build(ctx); err != nil {
-		return nil, err
-	}
-	md, err := g.records(ctx)
+	g.frames = frames(list, g.settings, frameMean)
+	md, err := g.make(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -122,54 +119,26 @@ func generate(ctx context.Context, c *content.Collection, dir string, opts *Publ
 	return gen, nil
 }
 
-// build makes the frames that the cache lacks, and counts the packages of all.
-func (g *generator) build(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	next := make(chan *frame)
-	go func() {
-		defer close(next)
-		for i := range g.frames {
-			select {
-			case next <- &g.frames[i]:
-			case <-ctx.Done():
-				return
-			}
+// make builds what is missing and writes all files. Frames may go from the cache meanwhile, which others prune, or turn out to be damaged.
+func (g *generator) make(ctx context.Context) (md *repodata.Repomd, err error) {
+	const attempts = 3
+	for range attempts {
+		if err := g.build(ctx); err != nil {
+			return nil, err
 		}
-	}()
-	var wait sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		wait.Go(func() {
-			r := &renderer{form: g.opts.Form, base: g.opts.BaseURL, warn: g.opts.Warn}
-			r.builder.ChangelogLimit = g.opts.Profile.ChangelogLimit
-			for f := range next {
-				built, err := g.frame(ctx, f, r)
-				if err != nil {
-					cancel(err)
-					return
-				}
-				g.mu.Lock()
-				g.count += int(built.count)
-				g.missed += len(f.members) - int(built.count)
-				g.latest = max(g.latest, built.latest)
-				g.mu.Unlock()
-			}
-		})
+		if md, err = g.records(ctx); !errors.Is(err, errFrame) {
+			break
+		}
+		g.dropDamaged()
 	}
-	wait.Wait()
-	return context.Cause(ctx)
-}
-
-// frame returns a built frame from the cache or builds it.
-func (g *generator) frame(ctx context.Context, f *frame, r *renderer) (*builtFrame, error) {
-	if built := g.cache.get(f.key); built != nil {
-		return built, nil
+	if err != nil || g.opts.CacheDir == "" {
+		return md, err
 	}
-	built, err := buildFrame(ctx, f, &g.opts.Profile, r)
-	if err != nil {
-		return nil, err
+	keep := make(map[string]bool, len(g.frames))
+	for i := range g.frames {
+		keep[hex.EncodeToString(g.frames[i].key[:])] = true
 	}
-	return built, g.cache.put(f.key, built)
+	return md, g.cache.prune(keep)
 }
 
 // records writes all files and returns what repomd.xml says.
@@ -235,142 +204,4 @@ func (g *generator) install(work string, records []repodata.Record) error {
 		}
 	}
 	return atomicfile.SyncDir(g.dir)
-}
-
-// assemble joins the frames to the package files.
-func (g *generator) assemble(ctx context.Context, work string, t time.Time) ([]repodata.Record, error) {
-	l := &g.opts.Profile.Layout
-	records := make([]repodata.Record, len(frameKinds))
-	files := make([]*joined, len(frameKinds))
-	for i, k := range frameKinds {
-		var err error
-		if files[i], err = newJoined(filepath.Join(work, k.String()+".xml"+l.XML.Suffix()), l.XML); err != nil {
-			return nil, err
-		}
-		defer files[i].file.Close()
-	}
-	errs := make([]error, len(frameKinds))
-	var wait sync.WaitGroup
-	for i, k := range frameKinds {
-		wait.Go(func() {
-			if errs[i] = g.join(ctx, files[i], i, k); errs[i] == nil {
-				records[i], errs[i] = files[i].record(k.String(), l, t)
-			}
-		})
-	}
-	wait.Wait()
-	return records, errors.Join(errs...)
-}
-
-// join writes the file of kind k, the i-th of a frame.
-func (g *generator) join(ctx context.Context, j *joined, i int, k repodata.Kind) error {
-	if err := j.plain(repodata.AppendHeader(nil, k, g.count)); err != nil {
-		return err
-	}
-	for n := range g.frames {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		built := g.cache.get(g.frames[n].key)
-		if built == nil {
-			return fmt.Errorf("frame %s went from the cache", g.frames[n].key)
-		}
-		if err := j.frame(built.data[i], built.raw[i]); err != nil {
-			return err
-		}
-	}
-	return j.plain([]byte(repodata.Footer(k)))
-}
-
-// joined is a file that is put together from compressed pieces.
-type joined struct {
-	path    string
-	comp    repodata.Compression
-	file    *os.File
-	in, out hash.Hash
-	inSize  int64
-	outSize int64
-	zstd    *zstd.Decoder
-	buf     []byte
-}
-
-func newJoined(path string, c repodata.Compression) (*joined, error) {
-	j := &joined{path: path, comp: c, in: sha256.New(), out: sha256.New()}
-	var err error
-	j.file, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	return j, err
-}
-
-// plain adds content.
-func (j *joined) plain(b []byte) error {
-	data, err := compress(b, j.comp)
-	if err != nil {
-		return err
-	}
-	j.in.Write(b)
-	j.inSize += int64(len(b))
-	return j.write(data)
-}
-
-func (j *joined) write(data []byte) error {
-	j.out.Write(data)
-	j.outSize += int64(len(data))
-	_, err := j.file.Write(data)
-	return err
-}
-
-// frame adds a compressed piece of raw bytes of content, which it uncompresses for the checksum.
-func (j *joined) frame(data []byte, raw uint64) error {
-	n, err := j.hashContent(data, raw)
-	if err != nil {
-		return err
-	}
-	if n != int64(raw) {
-		return fmt.Errorf("%w: %d bytes of content where %d are promised", errFrame, n, raw)
-	}
-	j.inSize += n
-	return j.write(data)
-}
-
-func (j *joined) hashContent(data []byte, raw uint64) (int64, error) {
-	if j.comp != repodata.Zstd {
-		r, err := repodata.NewReader(bytes.NewReader(data))
-		if err != nil {
-			return 0, err
-		}
-		defer r.Close()
-		return io.Copy(j.in, r)
-	}
-	if j.zstd == nil {
-		var err error
-		if j.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1)); err != nil {
-			return 0, err
-		}
-	}
-	j.buf = slices.Grow(j.buf[:0], int(min(raw, maxFrameContent)))
-	b, err := j.zstd.DecodeAll(data, j.buf)
-	j.buf = b
-	j.in.Write(b)
-	return int64(len(b)), err
-}
-
-// maxFrameContent bounds what is set aside before a frame is uncompressed.
-const maxFrameContent = 256 << 20
-
-// record makes the file durable, names it by its checksum and describes it.
-func (j *joined) record(typ string, l *Layout, t time.Time) (repodata.Record, error) {
-	r := repodata.Record{
-		Type: typ, Timestamp: t.Unix(), Size: j.outSize, OpenSize: j.inSize,
-		Checksum:     repodata.Checksum{Type: "sha256", Value: hex.EncodeToString(j.out.Sum(nil))},
-		OpenChecksum: repodata.Checksum{Type: "sha256", Value: hex.EncodeToString(j.in.Sum(nil))},
-	}
-	if err := j.file.Sync(); err != nil {
-		return r, err
-	}
-	if err := j.file.Close(); err != nil {
-		return r, err
-	}
-	dir, base := filepath.Split(j.path)
-	err := rename(dir, base, l.fileName(base, r.Checksum), &r, t)
-	return r, err
 }

@@ -250,15 +250,21 @@ func (v *view) packagePage(w http.ResponseWriter, r *http.Request, name string) 
 		return errNoPage
 	}
 	m := &gen.members[i]
-	render := &renderer{form: v.repo.opts.Form}
-	render.builder.ChangelogLimit = changelogAll
-	if err := render.render(m); err != nil {
+	e, err := m.pkg.Select(v.repo.opts.Form)
+	if err != nil {
 		return err
 	}
+	parts, err := m.pkg.Parts(e)
+	if err != nil {
+		return err
+	}
+	var pkg repodata.Package
+	builder := repodata.Builder{ChangelogLimit: changelogAll}
+	builder.Build(&pkg, parts)
 	p := packagePage{
 		NEVRA: m.pkg.NEVRA(), Root: v.root, Collection: v.repo.collection, File: m.base(), Download: v.root + "/" + m.href,
-		Size: bytesText(render.pkg.SizePackage), Installed: bytesText(render.pkg.SizeInstalled),
-		Built: day(time.Unix(render.pkg.TimeBuild, 0)), P: &render.pkg,
+		Size: bytesText(e.Size), Installed: bytesText(pkg.SizeInstalled),
+		Built: day(time.Unix(pkg.TimeBuild, 0)), P: &pkg,
 	}
 	if err := p.fill(m); err != nil {
 		return err

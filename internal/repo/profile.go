@@ -41,7 +41,7 @@ func FindProfile(name string) (Profile, error) {
 	return Profile{}, fmt.Errorf("unknown profile %q: there are %s", name, strings.Join(names, ", "))
 }
 
-// settings names all that the frames of a profile depend on besides their packages.
+// settings names all that the XML of a profile depends on besides its packages.
 func (p *Profile) settings(form string) string {
-	return fmt.Sprintf("frames 1 %s changelogs %d form %s compact %v", p.Layout.XML, p.ChangelogLimit, form, p.Layout.Compact)
+	return fmt.Sprintf("frames 2 changelogs %d form %s", p.ChangelogLimit, form)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -283,7 +284,7 @@ func TestFrames(t *testing.T) {
 		specs = append(specs, rpmtest.Spec{Name: fmt.Sprintf("p%d", i)})
 	}
 	s := testStore(t, specs...)
-	cut := func() map[string]bool {
+	cut := func() map[frameKey]bool {
 		c, err := s.Collection("c")
 		if err != nil {
 			t.Fatal(err)
@@ -292,7 +293,7 @@ func TestFrames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		keys := map[string]bool{}
+		keys := map[frameKey]bool{}
 		for _, f := range frames(list, "", 16) {
 			keys[f.key] = true
 		}
@@ -312,33 +313,124 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-func TestFrameFile(t *testing.T) {
-	f := &builtFrame{count: 3, latest: 5}
+func TestFrameCache(t *testing.T) {
+	c := frameCache{dir: t.TempDir()}
+	f := &builtFrame{frameHead: frameHead{count: 3, latest: 5}}
 	f.data[0], f.raw[0], f.data[2] = []byte("abc"), 9, []byte("d")
-	b := f.marshal()
-	got, err := unmarshalFrame(b)
-	if err != nil || got.count != 3 || string(got.data[0]) != "abc" || string(got.data[2]) != "d" || got.raw[0] != 9 {
-		t.Errorf("%+v, %v", got, err)
+	key := frameKey{1}
+	if err := c.put(repodata.Zstd, key, f); err != nil {
+		t.Fatal(err)
 	}
-	for i := range b {
-		bad := bytes.Clone(b)
-		bad[i] ^= 1
-		if _, err := unmarshalFrame(bad); err == nil {
-			t.Errorf("byte %d changed, and nobody saw it", i)
+	path := c.path(repodata.Zstd, key)
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := func() error {
+		head, err := c.head(repodata.Zstd, key)
+		if err != nil {
+			return err
 		}
-		if _, err := unmarshalFrame(b[:i]); err == nil {
-			t.Errorf("cut to %d bytes, and nobody saw it", i)
+		if head.count != 3 || head.latest != 5 || head.raw[0] != 9 {
+			t.Errorf("%+v", head)
+		}
+		for i, want := range []string{"abc", "", "d"} {
+			got, err := c.part(repodata.Zstd, key, i, nil)
+			if err != nil {
+				return err
+			}
+			if string(got) != want {
+				t.Errorf("part %d: %q", i, got)
+			}
+		}
+		return nil
+	}
+	if err := whole(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range good {
+		bad := bytes.Clone(good)
+		bad[i] ^= 1
+		for _, b := range [][]byte{bad, good[:i]} {
+			if err := os.WriteFile(path, b, 0o666); err != nil {
+				t.Fatal(err)
+			}
+			if err := whole(); !errors.Is(err, errFrame) {
+				t.Errorf("byte %d changed or cut, and nobody saw it: %v", i, err)
+			}
+		}
+	}
+	if err := c.prune(map[string]bool{filepath.Base(path): true}); err != nil || !isFile(path) {
+		t.Errorf("a frame in use was pruned, %v", err)
+	}
+	if err := c.prune(nil); err != nil || isFile(path) {
+		t.Errorf("an old frame was not pruned, %v", err)
+	}
+}
+
+func FuzzFrameHead(f *testing.F) {
+	f.Add((&frameHead{count: 1}).marshal(), int64(frameHeadSize))
+	f.Fuzz(func(t *testing.T, b []byte, size int64) {
+		if got, err := unmarshalFrameHead(b, size); err == nil && !bytes.Equal(got.marshal(), b) {
+			t.Error("read and written again, not equal")
+		}
+	})
+}
+
+// TestWorkFollowsChange publishes after each of some changes, with and without what runs before have left, or have left damaged.
+func TestWorkFollowsChange(t *testing.T) {
+	var specs []rpmtest.Spec
+	for i := range 1200 {
+		specs = append(specs, rpmtest.Spec{Name: fmt.Sprintf("p%d", i), Compressor: "none"})
+	}
+	s := testStore(t, specs...)
+	cache := t.TempDir()
+	changes := []func(){
+		func() {},
+		func() { importSpecs(t, s, rpmtest.Spec{Name: "p1000", Version: "2"}) },
+		func() { removeAll(t, filepath.Join(cache, "states")) },
+		func() { removeAll(t, filepath.Join(cache, "frames", "none")) },
+		func() { removeAll(t, filepath.Join(cache, "frames", "zstd")) },
+		func() { spoil(t, filepath.Join(cache, "states")) },
+		func() { spoil(t, filepath.Join(cache, "frames", "none")) },
+		func() { spoil(t, filepath.Join(cache, "frames", "zstd")) },
+		func() { importSpecs(t, s, rpmtest.Spec{Name: "aaa"}) },
+	}
+	for i, change := range changes {
+		change()
+		for _, name := range []string{"fedora", "zypper"} {
+			opts := PublishOptions{Profile: profile(t, name)}
+			plain, cached := t.TempDir(), t.TempDir()
+			publish(t, s, Target{Dir: plain}, opts)
+			opts.CacheDir = cache
+			publish(t, s, Target{Dir: cached}, opts)
+			if diff := cmp.Diff(tree(t, plain), tree(t, cached)); diff != "" {
+				t.Errorf("change %d, %s: %s", i, name, diff)
+			}
 		}
 	}
 }
 
-func FuzzFrameFile(f *testing.F) {
-	f.Add((&builtFrame{count: 1}).marshal())
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if got, err := unmarshalFrame(b); err == nil && !bytes.Equal(got.marshal(), b) {
-			t.Error("read and written again, not equal")
+func removeAll(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// spoil changes a byte in the middle of every file below dir.
+func spoil(t *testing.T, dir string) {
+	t.Helper()
+	for name := range tree(t, dir) {
+		b, err := os.ReadFile(dir + name)
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
+		b[len(b)/2] ^= 0x40
+		if err := os.WriteFile(dir+name, b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestSignIsStable(t *testing.T) {

@@ -125,10 +125,52 @@ func NewWriter(w io.Writer, c Compression) (io.WriteCloser, error) {
 	case XZ:
 		return xz.WriterConfig{CheckSum: xz.CRC32}.NewWriter(w)
 	case Zstd:
-		return zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1),
-			zstd.WithEncoderCRC(true), zstd.WithWindowSize(zstdWindow))
+		return newZstd(w)
 	}
 	return nil, ErrZck
+}
+
+func newZstd(w io.Writer) (*zstd.Encoder, error) {
+	return zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1),
+		zstd.WithEncoderCRC(true), zstd.WithWindowSize(zstdWindow))
+}
+
+// Compressor compresses pieces each of which is a stream of its own; joined, they are one that readers take. It is not safe
+// for concurrent use.
+type Compressor struct {
+	c    Compression
+	zstd *zstd.Encoder
+	buf  bytes.Buffer
+}
+
+// NewCompressor makes a compressor at the level of NewWriter.
+func NewCompressor(c Compression) (*Compressor, error) {
+	x := &Compressor{c: c}
+	if c != Zstd {
+		return x, nil
+	}
+	var err error
+	x.zstd, err = newZstd(nil)
+	return x, err
+}
+
+// Compress gives b as a stream. The same input gives the same bytes.
+func (x *Compressor) Compress(b []byte) ([]byte, error) {
+	if x.zstd != nil {
+		return x.zstd.EncodeAll(b, nil), nil
+	}
+	x.buf.Reset()
+	w, err := NewWriter(&x.buf, x.c)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(b); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return bytes.Clone(x.buf.Bytes()), nil
 }
 
 type nopWriteCloser struct{ io.Writer }

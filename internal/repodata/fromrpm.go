@@ -78,7 +78,7 @@ func (b *Builder) Build(p *Package, rpm *rpmfile.Package) (badEpochs []string) {
 	p.SourceRPM = h.String(rpmfile.TagSourceRPM)
 	size, _ := h.UintAny(rpmfile.TagLongSize, rpmfile.TagSize)
 	p.SizeInstalled = int64(size)
-	p.SizeArchive = archiveSize(rpm)
+	p.SizeArchive = ArchiveSize(rpm)
 	p.HeaderStart, p.HeaderEnd = rpm.HeaderRange()
 
 	algo, _ := h.Uint(rpmfile.TagFileDigestAlgo)
@@ -89,7 +89,8 @@ func (b *Builder) Build(p *Package, rpm *rpmfile.Package) (badEpochs []string) {
 	return badEpochs
 }
 
-func archiveSize(rpm *rpmfile.Package) int64 {
+// ArchiveSize gives the bytes of the uncompressed payload, as the headers have it.
+func ArchiveSize(rpm *rpmfile.Package) int64 {
 	n, ok := rpm.Signature.UintAny(sigLongArchiveSize, sigPayloadSize)
 	if !ok {
 		n, _ = rpm.Header.UintAny(sigLongArchiveSize, rpmfile.TagArchiveSize)

@@ -76,7 +76,10 @@ func Append(dst []byte, k Kind, p *Package) []byte {
 }
 
 // AppendPrimary appends the package element of primary.
-func AppendPrimary(dst []byte, p *Package) []byte {
+func AppendPrimary(dst []byte, p *Package) []byte { return appendPrimary(dst, p, nil) }
+
+// appendPrimary marks where the values of an Instance begin and end.
+func appendPrimary(dst []byte, p *Package, m *marks) []byte {
 	dst = append(dst, "<package type=\"rpm\">\n"...)
 	dst = appendElem(dst, "  ", "name", p.Name)
 	dst = appendElem(dst, "  ", "arch", p.Arch)
@@ -84,7 +87,9 @@ func AppendPrimary(dst []byte, p *Package) []byte {
 	dst = append(dst, "  <checksum"...)
 	dst = appendAttr(dst, "type", p.ChecksumType)
 	dst = append(dst, ` pkgid="YES">`...)
+	m.add(dst)
 	dst = appendText(dst, p.PkgID)
+	m.add(dst)
 	dst = append(dst, "</checksum>\n"...)
 	dst = appendElem(dst, "  ", "summary", p.Summary)
 	dst = appendElem(dst, "  ", "description", p.Description)
@@ -94,11 +99,15 @@ func AppendPrimary(dst []byte, p *Package) []byte {
 	dst = appendIntAttr(dst, "file", p.TimeFile)
 	dst = appendIntAttr(dst, "build", p.TimeBuild)
 	dst = append(dst, "/>\n  <size"...)
+	m.add(dst)
 	dst = appendIntAttr(dst, "package", p.SizePackage)
+	m.add(dst)
 	dst = appendIntAttr(dst, "installed", p.SizeInstalled)
+	m.add(dst)
 	dst = appendIntAttr(dst, "archive", p.SizeArchive)
 	dst = append(dst, "/>\n"...)
 	dst = AppendLocation(dst, p.LocationHref, p.LocationBase)
+	m.add(dst)
 	dst = append(dst, "  <format>\n"...)
 	dst = appendElem(dst, "    ", "rpm:license", p.License)
 	dst = appendElem(dst, "    ", "rpm:vendor", p.Vendor)
@@ -106,8 +115,10 @@ func AppendPrimary(dst []byte, p *Package) []byte {
 	dst = appendElem(dst, "    ", "rpm:buildhost", p.BuildHost)
 	dst = appendElem(dst, "    ", "rpm:sourcerpm", p.SourceRPM)
 	dst = append(dst, "    <rpm:header-range"...)
+	m.add(dst)
 	dst = appendIntAttr(dst, "start", p.HeaderStart)
 	dst = appendIntAttr(dst, "end", p.HeaderEnd)
+	m.add(dst)
 	dst = append(dst, "/>\n"...)
 	for k := range p.Deps {
 		dst = appendDeps(dst, DepKind(k), p.Deps[k])
@@ -140,8 +151,10 @@ func AppendLocation(dst []byte, href, base string) []byte {
 }
 
 // AppendFilelists appends the package element of filelists.
-func AppendFilelists(dst []byte, p *Package) []byte {
-	dst = appendPackageStart(dst, p)
+func AppendFilelists(dst []byte, p *Package) []byte { return appendFilelists(dst, p, nil) }
+
+func appendFilelists(dst []byte, p *Package, m *marks) []byte {
+	dst = appendPackageStart(dst, p, m)
 	for i := range p.Files {
 		dst = appendFile(dst, "  ", &p.Files[i], false)
 	}
@@ -150,7 +163,7 @@ func AppendFilelists(dst []byte, p *Package) []byte {
 
 // AppendFilelistsExt appends the package element of filelists-ext, which adds the digests of the files.
 func AppendFilelistsExt(dst []byte, p *Package) []byte {
-	dst = appendPackageStart(dst, p)
+	dst = appendPackageStart(dst, p, nil)
 	dst = append(dst, "  <checksum"...)
 	dst = appendAttr(dst, "type", p.FilesChecksumType)
 	dst = append(dst, "/>\n"...)
@@ -161,8 +174,10 @@ func AppendFilelistsExt(dst []byte, p *Package) []byte {
 }
 
 // AppendOther appends the package element of other.
-func AppendOther(dst []byte, p *Package) []byte {
-	dst = appendPackageStart(dst, p)
+func AppendOther(dst []byte, p *Package) []byte { return appendOther(dst, p, nil) }
+
+func appendOther(dst []byte, p *Package, m *marks) []byte {
+	dst = appendPackageStart(dst, p, m)
 	for i := range p.Changelogs {
 		c := &p.Changelogs[i]
 		dst = append(dst, "  <changelog"...)
@@ -175,9 +190,11 @@ func AppendOther(dst []byte, p *Package) []byte {
 	return append(dst, "</package>\n"...)
 }
 
-func appendPackageStart(dst []byte, p *Package) []byte {
+func appendPackageStart(dst []byte, p *Package, m *marks) []byte {
 	dst = append(dst, "<package"...)
+	m.add(dst)
 	dst = appendAttr(dst, "pkgid", p.PkgID)
+	m.add(dst)
 	dst = appendAttr(dst, "name", p.Name)
 	dst = appendAttr(dst, "arch", p.Arch)
 	dst = append(dst, ">\n"...)

@@ -1,0 +1,241 @@
+package content
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/weld-linux/weld-bridge/internal/ostree"
+	"github.com/weld-linux/weld-bridge/internal/repodata"
+)
+
+// FragmentChangelogs is the number of changelog entries in the fragments that the index keeps.
+const FragmentChangelogs = 10
+
+// Fragment is what repodata says of a package: its elements, with room for what is special to a file that it is exported as.
+type Fragment struct {
+	Template repodata.Template
+	Unfit    string // why the package cannot stand in repodata; then there is no template
+	forms    []form
+}
+
+// form is an export with the size of its uncompressed payload, as its headers give it.
+type form struct {
+	Export
+	archive int64
+}
+
+// Instance gives what belongs into the template's room for a form of the package, but for the location; false when there is no
+// such form.
+func (f *Fragment) Instance(want Form) (repodata.Instance, bool) {
+	for _, e := range f.forms {
+		if e.matches(want) {
+			return repodata.Instance{
+				PkgID: e.SHA256, Size: e.Size, Archive: e.archive, HeaderStart: e.Header, HeaderEnd: e.Payload,
+			}, true
+		}
+	}
+	return repodata.Instance{}, false
+}
+
+// Fragments gives the fragments of packages: from the index where it has them, else from their headers, and then the index gets
+// them. It is not safe for concurrent use.
+type Fragments struct {
+	store   *Store
+	limit   int
+	builder repodata.Builder
+	pkg     repodata.Package
+	coder   *fragmentCoder
+}
+
+// Fragments makes a reader of fragments with this many entries of the changelog; -1 is all. The index serves FragmentChangelogs alone.
+func (s *Store) Fragments(changelogs int) (*Fragments, error) {
+	coder, err := newFragmentCoder()
+	if err != nil {
+		return nil, err
+	}
+	return &Fragments{store: s, limit: changelogs, builder: repodata.Builder{ChangelogLimit: changelogs}, coder: coder}, nil
+}
+
+// fragmentBatch is the number of packages that are looked up together.
+const fragmentBatch = 128
+
+// Each calls use with the fragment of every package, in their order. A fragment is valid during the call. No payload is read.
+func (f *Fragments) Each(packages []*Package, use func(i int, p *Package, fragment *Fragment) error) error {
+	var fragment Fragment
+	for start := 0; start < len(packages); start += fragmentBatch {
+		some := packages[start:min(start+fragmentBatch, len(packages))]
+		known := map[ostree.Checksum][]byte{}
+		if f.limit == FragmentChangelogs {
+			known = f.store.index.fragments(some)
+		}
+		var rows []fragmentRow
+		for i, p := range some {
+			b, ok := known[p.Tree]
+			if !ok || f.coder.decode(b, &fragment) != nil {
+				raw, err := f.make(p)
+				if err != nil {
+					return err
+				}
+				rows = append(rows, fragmentRow{tree: p.Tree, data: raw})
+				if err := f.coder.decode(raw, &fragment); err != nil {
+					return fmt.Errorf("%s: %w", p.NEVRA(), err)
+				}
+			}
+			if err := use(start+i, p, &fragment); err != nil {
+				return err
+			}
+		}
+		if f.limit == FragmentChangelogs {
+			_ = f.store.index.putFragments(rows) // a cache
+		}
+	}
+	return nil
+}
+
+// make gives the encoded fragment of a package, which it makes of the headers.
+func (f *Fragments) make(p *Package) ([]byte, error) {
+	list, err := p.Exports()
+	if err != nil {
+		return nil, err
+	}
+	f.coder.plain = append(f.coder.plain[:0], fragmentVersion)
+	f.coder.plain = binary.AppendVarint(f.coder.plain, int64(len(list)))
+	for i, e := range list {
+		parts, err := p.parts(e)
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			f.builder.Build(&f.pkg, parts)
+		}
+		if err := f.coder.appendForm(form{e, repodata.ArchiveSize(parts)}); err != nil {
+			return nil, fmt.Errorf("%s: exports: %w", p.NEVRA(), err)
+		}
+	}
+	var t repodata.Template
+	unfit := ""
+	if err := f.pkg.Check(); err != nil {
+		unfit = err.Error()
+	} else {
+		f.coder.text = t.Template(f.coder.text[:0], &f.pkg)
+	}
+	f.coder.appendString(unfit)
+	f.coder.plain = t.AppendBinary(f.coder.plain)
+	return f.coder.zip.EncodeAll(f.coder.plain, nil), nil
+}
+
+// fragmentVersion opens a fragment in the index. One of another version is made anew.
+const fragmentVersion = 1
+
+// fragmentCoder turns fragments into what the index keeps, and back. What it decodes shares its memory.
+type fragmentCoder struct {
+	zip         *zstd.Encoder
+	unzip       *zstd.Decoder
+	plain, text []byte
+	decoded     []byte
+}
+
+func newFragmentCoder() (*fragmentCoder, error) {
+	c, err := fragmentZstd()
+	if err != nil {
+		return nil, err
+	}
+	return &fragmentCoder{zip: c.zip, unzip: c.unzip}, nil
+}
+
+// fragmentZstd makes the one encoder and decoder of the process: their memory is large beside a fragment.
+var fragmentZstd = sync.OnceValues(func() (c fragmentCoder, err error) {
+	c.zip, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(256<<10), zstd.WithEncoderCRC(true))
+	if err == nil {
+		c.unzip, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxHeader*4))
+	}
+	return c, err
+})
+
+func (c *fragmentCoder) appendString(s string) {
+	c.plain = binary.AppendVarint(c.plain, int64(len(s)))
+	c.plain = append(c.plain, s...)
+}
+
+func (c *fragmentCoder) appendForm(e form) error {
+	sum, err := hex.DecodeString(e.SHA256)
+	if err != nil || len(sum) != 32 {
+		return fmt.Errorf("bad SHA-256 %q", e.SHA256)
+	}
+	c.plain = append(c.plain, sum...)
+	for _, n := range []int64{e.Size, e.Header, e.Payload, e.archive, int64(len(e.Keys))} {
+		c.plain = binary.AppendVarint(c.plain, n)
+	}
+	for _, key := range e.Keys {
+		c.appendString(key)
+	}
+	return nil
+}
+
+var errFragment = errors.New("damaged fragment")
+
+// decode reads what make gave.
+func (c *fragmentCoder) decode(b []byte, f *Fragment) (err error) {
+	if c.decoded, err = c.unzip.DecodeAll(b, c.decoded[:0]); err != nil {
+		return err
+	}
+	r := fragmentReader{b: c.decoded}
+	if version := r.bytes(1); r.bad || version[0] != fragmentVersion {
+		return errFragment
+	}
+	f.forms = f.forms[:0]
+	for range r.count(32) {
+		e := form{Export: Export{SHA256: hex.EncodeToString(r.bytes(32))}}
+		e.Size, e.Header, e.Payload, e.archive = r.number(), r.number(), r.number(), r.number()
+		for range r.count(1) {
+			e.Keys = append(e.Keys, string(r.bytes(r.count(1))))
+		}
+		f.forms = append(f.forms, e)
+	}
+	f.Unfit = string(r.bytes(r.count(1)))
+	if r.bad || len(f.forms) == 0 {
+		return errFragment
+	}
+	return f.Template.Decode(r.b)
+}
+
+// fragmentReader takes things from the start of b. When something is not there, bad is set and what is given is empty.
+type fragmentReader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *fragmentReader) number() int64 {
+	n, size := binary.Varint(r.b)
+	if size <= 0 {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[size:]
+	return n
+}
+
+// count reads the number of things that follow, each of least bytes or more.
+func (r *fragmentReader) count(least int) int {
+	n := r.number()
+	if n < 0 || n > int64(len(r.b)/least) {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	return int(n)
+}
+
+func (r *fragmentReader) bytes(n int) []byte {
+	if n > len(r.b) {
+		r.bad, r.b = true, nil
+		return nil
+	}
+	b := r.b[:n]
+	r.b = r.b[n:]
+	return b
+}

@@ -1,0 +1,471 @@
+package content
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/weld-linux/weld-bridge/internal/ostree"
+	"github.com/weld-linux/weld-bridge/internal/remote"
+)
+
+// Push brings one collection to a place that remote writes to, so that ostree and Foreign read it there: Items, Send for each of them,
+// Finish, Close. Objects go first, each verified before it leaves; the reference moves last, by compare and swap.
+type Push struct {
+	store      *Store
+	place      remote.Place
+	there      *Foreign
+	collection string
+	replace    bool
+	w          *ostree.Writer
+	all        ostree.Reader // what is staged, and every tier
+	release    func()
+
+	mine   map[string]ostree.Checksum // the packages of the collection here
+	theirs map[string]ostree.Checksum // and there
+	commit ostree.Checksum            // there
+	ref    string
+	raw    []byte // of the reference there
+
+	mu      sync.Mutex
+	settled *sync.Cond
+	sent    map[string]bool // packages whose objects are all there
+	have    ostree.Set      // objects that are there
+	pending map[ostree.Object]bool
+	listed  bool
+	objects int
+	bytes   int64
+}
+
+// Push begins to push a collection. The packages of the collection there stay, unless replace says that it becomes what it is here.
+func (s *Store) Push(ctx context.Context, place remote.Place, collection string, replace bool) (p *Push, err error) {
+	c, err := s.Collection(collection)
+	if err != nil {
+		return nil, err
+	}
+	p = &Push{
+		store: s, place: place, there: foreignPlace(ctx, place), collection: collection, replace: replace,
+		mine: map[string]ostree.Checksum{}, sent: map[string]bool{}, have: ostree.NewSet(), pending: map[ostree.Object]bool{},
+	}
+	p.settled = sync.NewCond(&p.mu)
+	if p.release, err = place.Hold(ctx); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.Close())
+		}
+	}()
+	if p.w, err = s.repo.Begin(ctx); err != nil {
+		return p, err
+	}
+	for _, t := range s.tiers[1:] {
+		p.w.Behind(t)
+	}
+	p.all = p.w.Reader
+	for _, shard := range c.shards.Dirs {
+		members, err := shardMembers(s.objects, shard.Tree)
+		if err != nil {
+			return p, fmt.Errorf("collection %s: shard %s: %w", collection, shard.Name, err)
+		}
+		maps.Copy(p.mine, members)
+	}
+	name, err := collectionRef(collection)
+	if err != nil {
+		return p, err
+	}
+	if p.ref, err = ostree.RefPath(name); err != nil {
+		return p, err
+	}
+	if err := p.look(ctx); err != nil {
+		return p, err
+	}
+	if p.commit == c.Commit { // nothing to read there
+		p.theirs = p.mine
+		return p, nil
+	}
+	return p, p.readTheirs()
+}
+
+// Collection is the name of what is pushed.
+func (p *Push) Collection() string { return p.collection }
+
+// Close ends the push.
+func (p *Push) Close() error {
+	p.release()
+	if p.w == nil {
+		return nil
+	}
+	return p.w.Close()
+}
+
+// look reads the reference there.
+func (p *Push) look(ctx context.Context) (err error) {
+	p.commit, p.raw, err = p.there.ref(ctx, p.collection)
+	return err
+}
+
+// readTheirs reads what the collection there holds, and keeps its upper trees at hand.
+func (p *Push) readTheirs() error {
+	p.theirs = map[string]ostree.Checksum{}
+	if p.commit.IsZero() {
+		return nil
+	}
+	both := ostree.Reader{Source: ostree.Sources{p.w.Source, p.there.objects.Source}}
+	shards, err := readShards(both, p.commit)
+	if err != nil {
+		return fmt.Errorf("%s: collection %s: %w", p.place, p.collection, err)
+	}
+	for _, d := range shards.Dirs {
+		members, err := shardMembers(both, d.Tree)
+		if err != nil {
+			return fmt.Errorf("%s: collection %s: shard %s: %w", p.place, p.collection, d.Name, err)
+		}
+		maps.Copy(p.theirs, members)
+	}
+	upper, err := upperObjects(both, p.commit)
+	if err != nil {
+		return err
+	}
+	for _, o := range upper {
+		if err := p.w.PutObject(p.there.objects, o); err != nil {
+			return fmt.Errorf("%s: %w", p.place, err)
+		}
+		p.have.Add(o)
+	}
+	return nil
+}
+
+// upperObjects gives what a collection's commit reaches above its packages, from the bottom up.
+func upperObjects(from objects, commit ostree.Checksum) ([]ostree.Object, error) {
+	c, err := from.ReadCommit(commit)
+	if err != nil {
+		return nil, err
+	}
+	root, err := from.ReadTree(c.Tree)
+	if err != nil {
+		return nil, err
+	}
+	list := []ostree.Object{{Type: ostree.TypeCommit, Checksum: commit}, {Type: ostree.TypeDirMeta, Checksum: c.Meta}, {Type: ostree.TypeDirTree, Checksum: c.Tree}}
+	for _, d := range root.Dirs {
+		list = append(list, ostree.Object{Type: ostree.TypeDirTree, Checksum: d.Tree}, ostree.Object{Type: ostree.TypeDirMeta, Checksum: d.Meta})
+	}
+	shards, err := readShards(from, commit)
+	for _, d := range shards.Dirs {
+		list = append(list, ostree.Object{Type: ostree.TypeDirTree, Checksum: d.Tree}, ostree.Object{Type: ostree.TypeDirMeta, Checksum: d.Meta})
+	}
+	slices.Reverse(list)
+	return list, err
+}
+
+// fewPackages is the number of packages up to which the place is asked for each object, and beyond which it is listed.
+const fewPackages = 8
+
+// Items gives the packages that the collection there has not, or not alike, sorted. It lists the objects there when these are many.
+func (p *Push) Items(ctx context.Context) ([]Incoming, error) {
+	var items []Incoming
+	for _, entry := range slices.Sorted(maps.Keys(p.mine)) {
+		if p.theirs[entry] != p.mine[entry] {
+			items = append(items, Incoming{Entry: entry, Tree: p.mine[entry]})
+		}
+	}
+	if len(items) <= fewPackages {
+		return items, nil
+	}
+	p.listed = true
+	return items, p.list(ctx)
+}
+
+// list notes which objects are there, by their fan-out directories.
+func (p *Push) list(ctx context.Context) error {
+	const listers = 16
+	dirs := make(chan string)
+	errs := make([]error, listers)
+	var wg sync.WaitGroup
+	for i := range listers {
+		wg.Go(func() {
+			for dir := range dirs {
+				for name, err := range p.place.List(ctx, dir) {
+					if err != nil {
+						errs[i] = err
+						break
+					}
+					if o, ok := ostree.ParseObjectPath(name); ok {
+						p.mu.Lock()
+						p.have.Add(o)
+						p.mu.Unlock()
+					}
+				}
+			}
+		})
+	}
+	for i := range 256 {
+		dirs <- fmt.Sprintf("objects/%02x/", i)
+	}
+	close(dirs)
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// Send brings all objects of a package there.
+func (p *Push) Send(ctx context.Context, item Incoming) error {
+	if err := p.sendTree(ctx, item.Tree); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.sent[item.Entry] = true
+	p.mu.Unlock()
+	return nil
+}
+
+func (p *Push) sendTree(ctx context.Context, tree ostree.Checksum) error {
+	reached := ostree.NewSet()
+	if err := p.all.WalkTree(ctx, tree, reached); err != nil {
+		return staged("read", err)
+	}
+	for _, t := range []ostree.Type{ostree.TypeFile, ostree.TypeDirMeta, ostree.TypeDirTree} {
+		for sum := range reached[t] {
+			if err := p.send(ctx, ostree.Object{Type: t, Checksum: sum}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// send brings one object there, once.
+func (p *Push) send(ctx context.Context, o ostree.Object) error {
+	p.mu.Lock()
+	for p.pending[o] {
+		p.settled.Wait()
+	}
+	if p.have.Has(o) {
+		p.mu.Unlock()
+		return nil
+	}
+	p.pending[o] = true
+	p.mu.Unlock()
+	n, err := p.upload(ctx, o)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.pending, o)
+	if err == nil {
+		p.have.Add(o)
+		if n > 0 {
+			p.objects++
+			p.bytes += n
+		}
+	}
+	p.settled.Broadcast()
+	return err
+}
+
+// inMemory is the size in bytes of the largest object that is held in memory while it is verified and sent.
+const inMemory = 4 << 20
+
+// upload writes an object, verified, and gives its size; 0 when it is there.
+func (p *Push) upload(ctx context.Context, o ostree.Object) (int64, error) {
+	name := ostree.ObjectPath(o)
+	if !p.listed {
+		if ok, err := p.place.Has(ctx, name); ok || err != nil {
+			return 0, staged("send", err)
+		}
+	}
+	f, err := p.stored(o)
+	if err != nil {
+		return 0, staged("read", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return 0, staged("read", err)
+	}
+	var content io.ReadSeeker = f
+	if info.Size() <= inMemory {
+		b := make([]byte, info.Size())
+		if _, err := io.ReadFull(f, b); err != nil {
+			return 0, staged("read", fmt.Errorf("object %s: %w", o, err))
+		}
+		content = bytes.NewReader(b)
+	}
+	if err := ostree.CheckStored(o, content); err != nil {
+		return 0, staged("read", err)
+	}
+	if _, err := content.Seek(0, io.SeekStart); err != nil {
+		return 0, staged("read", err)
+	}
+	return info.Size(), staged("send", p.place.Put(ctx, name, info.Size(), content))
+}
+
+// stored opens an object as it is stored in archive mode: its file here, or one that is made for it.
+func (p *Push) stored(o ostree.Object) (*os.File, error) {
+	f, err := p.store.repo.OpenRaw(o)
+	if err == nil || !errors.Is(err, ErrNotFound) {
+		return f, err
+	}
+	if f, err = p.w.TempFile(); err != nil {
+		return nil, err
+	}
+	if o.Type == ostree.TypeFile {
+		var in *ostree.File
+		if in, err = p.all.OpenFile(o.Checksum); err == nil {
+			err = errors.Join(ostree.WriteStored(f, in), in.Close())
+		}
+	} else {
+		var b []byte
+		if b, err = p.all.ReadMetadata(o); err == nil {
+			_, err = f.Write(b)
+		}
+	}
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Pushed tells what Finish did.
+type Pushed struct {
+	Commit  ostree.Checksum `json:"commit"`
+	Moved   bool            `json:"moved"`   // the reference there
+	Objects int             `json:"objects"` // written there
+	Bytes   int64           `json:"bytes"`
+	LeftOut int             `json:"left_out"` // packages that were not sent
+}
+
+// Finish publishes the packages that were sent. When somebody else moves the reference meanwhile, what they put there stays.
+func (p *Push) Finish(ctx context.Context) (*Pushed, error) {
+	done := &Pushed{Commit: p.commit}
+	for entry := range p.mine {
+		if !p.sent[entry] && p.theirs[entry] != p.mine[entry] {
+			done.LeftOut++
+		}
+	}
+	if err := p.config(ctx); err != nil {
+		return nil, err
+	}
+	for {
+		next, err := p.build(ctx)
+		if err != nil {
+			return nil, err
+		}
+		done.Objects, done.Bytes = p.objects, p.bytes
+		if next == p.commit {
+			done.Commit = next
+			return done, nil
+		}
+		err = p.place.Swap(ctx, p.ref, p.raw, []byte(next.String()+"\n"))
+		if err == nil {
+			done.Commit, done.Moved = next, true
+			return done, nil
+		}
+		if !errors.Is(err, remote.ErrMoved) {
+			return nil, err
+		}
+		if err := errors.Join(p.look(ctx), ctx.Err()); err != nil {
+			return nil, err
+		}
+		if err := p.readTheirs(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (p *Push) config(ctx context.Context) error {
+	ok, err := p.place.Has(ctx, "config")
+	if ok || err != nil {
+		return err
+	}
+	return p.place.Put(ctx, "config", int64(len(ostree.ArchiveConfig)), strings.NewReader(ostree.ArchiveConfig))
+}
+
+// build makes the commit that the reference is to name and brings its upper trees there.
+func (p *Push) build(ctx context.Context) (ostree.Checksum, error) {
+	edits, err := p.edits(ctx)
+	if err != nil {
+		return p.commit, err
+	}
+	if len(edits) == 0 && !p.commit.IsZero() {
+		return p.commit, nil
+	}
+	next, failed, err := buildCollection(p.w, p.commit, edits)
+	if err != nil {
+		return next, err
+	}
+	for _, err := range failed {
+		return next, err
+	}
+	for _, e := range edits {
+		if !e.final.IsZero() && e.final != p.mine[e.entry] {
+			if err := p.sendTree(ctx, e.final); err != nil {
+				return next, err
+			}
+		}
+	}
+	upper, err := upperObjects(p.all, next)
+	if err != nil {
+		return next, err
+	}
+	return next, p.sendUpper(ctx, upper)
+}
+
+// sendUpper brings the upper trees there, several at once.
+func (p *Push) sendUpper(ctx context.Context, upper []ostree.Object) error {
+	errs := make([]error, 16)
+	todo := make(chan ostree.Object)
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() {
+			for o := range todo {
+				if err := p.send(ctx, o); err != nil {
+					errs[i] = err
+				}
+			}
+		})
+	}
+	for _, o := range upper {
+		todo <- o
+	}
+	close(todo)
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// edits lead from the collection there to what it is to be.
+func (p *Push) edits(ctx context.Context) ([]*edit, error) {
+	var edits []*edit
+	for _, entry := range slices.Sorted(maps.Keys(p.mine)) {
+		tree := p.mine[entry]
+		if !p.sent[entry] || p.theirs[entry] == tree {
+			continue
+		}
+		edits = append(edits, &edit{entry: entry, apply: func(now ostree.Checksum) (ostree.Checksum, error) {
+			if p.replace || now.IsZero() || now == tree {
+				return tree, nil
+			}
+			if err := p.there.takeTree(ctx, p.w, now); err != nil {
+				return now, err
+			}
+			return p.store.join(p.w, entry, now, tree)
+		}})
+	}
+	if !p.replace {
+		return edits, nil
+	}
+	for entry := range p.theirs {
+		if _, ok := p.mine[entry]; !ok {
+			edits = append(edits, &edit{entry: entry, apply: func(ostree.Checksum) (ostree.Checksum, error) { return ostree.Checksum{}, nil }})
+		}
+	}
+	return edits, nil
+}

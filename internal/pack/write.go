@@ -1,0 +1,253 @@
+package pack
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// Compressor writes r, which has size bytes, to w as one zstd frame with a window of at most MaxWindow. The same bytes must always give
+// the same frame.
+type Compressor func(w io.Writer, r io.Reader, size int64) error
+
+// Default is the compressor that needs no helper.
+func Default(w io.Writer, r io.Reader, size int64) error {
+	window := 1 << 20
+	for int64(window) < size && window < MaxWindow {
+		window <<= 1
+	}
+	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithWindowSize(window),
+		zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true))
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(z, r); err != nil {
+		return errors.Join(err, z.Close())
+	}
+	return z.Close()
+}
+
+// Writer writes one pack.
+type Writer struct {
+	dir      string
+	file     *os.File
+	out      *bufio.Writer
+	sum      hash.Hash
+	offset   int64
+	compress Compressor
+	frames   []frame
+	entries  []entry
+}
+
+// Create begins a pack in dir. Abort or Finish ends it.
+func Create(dir string, c Compressor) (*Writer, error) {
+	file, err := os.CreateTemp(dir, "new-")
+	if err != nil {
+		return nil, err
+	}
+	w := &Writer{dir: dir, file: file, sum: sha256.New(), compress: c}
+	w.out = bufio.NewWriterSize(io.MultiWriter(file, w.sum), 1<<20)
+	head := append(signature[:], version, 0, 0, 0)
+	return w, w.skippable(magicHead, head)
+}
+
+// Write takes bytes of the pack; it is for the compressor.
+func (w *Writer) Write(b []byte) (int, error) {
+	n, err := w.out.Write(b)
+	w.offset += int64(n)
+	return n, err
+}
+
+func (w *Writer) skippable(magic uint32, b []byte) error {
+	if int64(len(b)) > 1<<32-1 {
+		return fmt.Errorf("pack: %d bytes of index: too many", len(b))
+	}
+	head := order.AppendUint32(order.AppendUint32(nil, magic), uint32(len(b)))
+	_, err := w.Write(append(head, b...))
+	return err
+}
+
+// Objects gives the number of objects written.
+func (w *Writer) Objects() int { return len(w.entries) }
+
+// Size gives the bytes written.
+func (w *Writer) Size() int64 { return w.offset }
+
+// Frame writes a frame of the objects, whose bytes content gives one after the other. Together they have at most MaxFrame bytes, or there
+// is one only. Content that is not what the objects' names say is an error, and so is a frame that does not give it back.
+func (w *Writer) Frame(objects []Object, content io.Reader) error {
+	f := frame{count: uint32(len(objects))}
+	for _, o := range objects {
+		f.plain += o.Size
+	}
+	if len(objects) == 0 || len(objects) > maxCount || f.plain > MaxFrame && len(objects) > 1 {
+		return fmt.Errorf("pack: frame of %d objects with %d bytes", len(objects), f.plain)
+	}
+	if f.plain > MaxFrame {
+		return w.large(objects, f, content)
+	}
+	plain := make([]byte, f.plain)
+	if _, err := io.ReadFull(content, plain); err != nil {
+		return fmt.Errorf("pack: content: %w", err)
+	}
+	offset := int64(0)
+	for _, o := range objects {
+		if sha256.Sum256(plain[offset:offset+o.Size]) != o.Sum {
+			return fmt.Errorf("pack: object %s: content is something else", o.Key)
+		}
+		offset += o.Size
+	}
+	var stored bytes.Buffer
+	if err := w.compress(&stored, bytes.NewReader(plain), f.plain); err != nil {
+		return fmt.Errorf("pack: compress: %w", err)
+	}
+	again, err := decodeAll(stored.Bytes(), f.plain)
+	if err != nil || !bytes.Equal(again, plain) {
+		return fmt.Errorf("pack: the compressed frame does not give its %d bytes back: %w", f.plain, errors.Join(err, errDiffers))
+	}
+	f.crc = checksum(stored.Bytes())
+	return w.frame(objects, f, &stored, int64(stored.Len()))
+}
+
+var errDiffers = errors.New("content differs")
+
+// large writes an object that does not fit the memory: its frame is made in a file of its own.
+func (w *Writer) large(objects []Object, f frame, content io.Reader) error {
+	temp, err := os.CreateTemp(w.dir, "new-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp.Name())
+	defer temp.Close()
+	sum := sha256.New()
+	if err := w.compress(temp, io.TeeReader(io.LimitReader(content, f.plain), sum), f.plain); err != nil {
+		return fmt.Errorf("pack: compress: %w", err)
+	}
+	size, err := temp.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return err
+	}
+	again := sha256.New()
+	crc := newCRC()
+	z, err := newStream(io.TeeReader(io.NewSectionReader(temp, 0, size), crc))
+	if err != nil {
+		return err
+	}
+	defer z.Close()
+	n, err := io.Copy(again, z)
+	if o := objects[0]; err != nil || n != f.plain || [32]byte(sum.Sum(nil)) != o.Sum || [32]byte(again.Sum(nil)) != o.Sum {
+		return fmt.Errorf("pack: object %s: %w", o.Key, errors.Join(err, errDiffers))
+	}
+	f.crc = crc.Sum32()
+	return w.frame(objects, f, io.NewSectionReader(temp, 0, size), size)
+}
+
+// frame writes the list of a frame's objects, and the frame.
+func (w *Writer) frame(objects []Object, f frame, r io.Reader, size int64) error {
+	f.stored = size
+	number := uint32(len(w.frames))
+	list := f.append(nil) // the offset is not known yet, and is told by the place
+	offset := int64(0)
+	for _, o := range objects {
+		if o.Size < 0 || o.Size >= 1<<55 {
+			return fmt.Errorf("pack: object %s: %d bytes", o.Key, o.Size)
+		}
+		list = order.AppendUint64(list, uint64(o.Size)<<8|uint64(o.Kind))
+		w.entries = append(w.entries, entry{Object: o, frame: number, offset: uint32(offset)})
+		offset += o.Size
+	}
+	packed, err := compressList(list)
+	if err != nil {
+		return err
+	}
+	if err := w.skippable(magicList, order.AppendUint32(packed, checksum(packed))); err != nil {
+		return err
+	}
+	f.offset = w.offset
+	w.frames = append(w.frames, f)
+	_, err = io.Copy(w, r)
+	return err
+}
+
+func compressList(list []byte) ([]byte, error) {
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return nil, err
+	}
+	return z.EncodeAll(list, nil), z.Close()
+}
+
+// Finish ends the pack, brings it to the disk and gives it its name, which it returns.
+func (w *Writer) Finish() (name string, err error) {
+	defer func() {
+		if err != nil {
+			w.Abort()
+		}
+	}()
+	slices.SortFunc(w.entries, entry.compare)
+	for i := range w.entries {
+		if i > 0 && w.entries[i].Key == w.entries[i-1].Key {
+			return "", fmt.Errorf("pack: object %s twice", w.entries[i].Key)
+		}
+	}
+	if err := w.skippable(magicIndex, w.index()); err != nil {
+		return "", err
+	}
+	if err := errors.Join(w.out.Flush(), w.file.Chmod(0o444), w.file.Sync()); err != nil {
+		return "", err
+	}
+	name = hex.EncodeToString(w.sum.Sum(nil)) + Suffix
+	if err := errors.Join(w.file.Close(), os.Rename(w.file.Name(), filepath.Join(w.dir, name))); err != nil {
+		return "", err
+	}
+	d, err := os.Open(w.dir)
+	if err != nil {
+		return "", err
+	}
+	return name, errors.Join(d.Sync(), d.Close())
+}
+
+// index gives frame table, entries, buckets, and the trailer.
+func (w *Writer) index() []byte {
+	t := trailer{
+		frames: uint64(len(w.frames)), objects: uint64(len(w.entries)), bits: bucketBits(len(w.entries)), table: w.offset + 8,
+	}
+	b := make([]byte, 0, t.size()+trailerSize)
+	for _, f := range w.frames {
+		b = f.append(b)
+	}
+	crc := newCRC()
+	crc.Write(b)
+	buckets := make([]byte, 0, bucketSize<<t.bits)
+	next := 0
+	for i := range uint32(1) << t.bits {
+		start := len(b)
+		for next < len(w.entries) && bucketOf(w.entries[next].Sum, t.bits) == i {
+			b = w.entries[next].append(b)
+			next++
+		}
+		buckets = order.AppendUint32(order.AppendUint32(buckets, uint32(next)), checksum(b[start:]))
+	}
+	crc.Write(buckets)
+	t.crc = crc.Sum32()
+	return t.append(append(b, buckets...))
+}
+
+// Abort gives the pack up. After Finish it does nothing.
+func (w *Writer) Abort() {
+	if w.file.Close() == nil {
+		os.Remove(w.file.Name())
+	} else {
+		os.Remove(w.file.Name()) // Finish has closed it: then the name is gone, or the rename failed
+	}
+}
