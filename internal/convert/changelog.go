@@ -38,7 +38,8 @@ func (l *lifter) changelogSection(s *spec.Section) {
 	l.items(end, s.End, func(i int) { l.between(c, i) })
 }
 
-// parseChanges splits a changelog at the lines that begin with a star, and
+// parseChanges splits a changelog at the lines that begin with a star or are
+// %autochangelog, and
 // counts the blank lines behind each entry.
 func parseChanges(body string) (out []*pkgtoml.Change, gaps []int) {
 	for start := 0; start < len(body); {
@@ -50,7 +51,7 @@ func parseChanges(body string) (out []*pkgtoml.Change, gaps []int) {
 				break
 			}
 			end += n + 1
-			if end == len(body) || body[end] == '*' || strings.HasPrefix(body[end:], strings.TrimSpace(autoChangelog)) {
+			if end == len(body) || body[end] == '*' || beginsAuto(body[end:]) {
 				break
 			}
 		}
@@ -60,6 +61,11 @@ func parseChanges(body string) (out []*pkgtoml.Change, gaps []int) {
 		start = end
 	}
 	return out, gaps
+}
+
+// beginsAuto tells whether a line lets rpmautospec write the rest.
+func beginsAuto(line string) bool {
+	return strings.HasPrefix(line, "%autochangelog") || strings.HasPrefix(line, "%{autochangelog}")
 }
 
 func parseChange(text string) *pkgtoml.Change {
