@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ type storeFlags struct {
 	key       string
 	unsigned  bool
 	signKey   string
+	signPass  string
 	group     string
 	extras    []string
 	changelog int
@@ -34,6 +36,7 @@ func (f *storeFlags) add(cmd *cobra.Command) {
 	p.StringVar(&f.key, "key", "", "take packages as signed by the key with this ID")
 	p.BoolVar(&f.unsigned, "unsigned", false, "take packages without signature")
 	p.StringVar(&f.signKey, "sign-key", "", "sign repomd.xml with the armored OpenPGP private key in `FILE`")
+	p.StringVar(&f.signPass, "passphrase-file", "", "the `FILE` that holds the passphrase of the key of --sign-key")
 	p.StringVarP(&f.group, "groupfile", "g", "", "comps file to include")
 	p.StringArrayVar(&f.extras, "metadata", nil, "metadata to include, as `TYPE=FILE`")
 	p.IntVar(&f.changelog, "changelog-limit", 10, "changelog entries to keep of each package; -1 for all")
@@ -51,7 +54,13 @@ func (f *storeFlags) options() (repo.PublishOptions, error) {
 	}
 	o.Profile.ChangelogLimit = max(f.changelog, -1)
 	if f.signKey != "" {
-		if o.Signer, err = repo.LoadSigner(f.signKey); err != nil {
+		var passphrase []byte
+		if f.signPass != "" {
+			if passphrase, err = os.ReadFile(f.signPass); err != nil {
+				return o, fmt.Errorf("--passphrase-file: %w", err)
+			}
+		}
+		if o.Signer, err = repo.LoadSigner(f.signKey, bytes.TrimRight(passphrase, "\r\n")); err != nil {
 			return o, fmt.Errorf("--sign-key: %w", err)
 		}
 	}

@@ -1,11 +1,13 @@
 package repo
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -179,16 +181,40 @@ func (g *generator) records(ctx context.Context) (*repodata.Repomd, error) {
 }
 
 func (g *generator) extra(work string, x Extra, t time.Time) (repodata.Record, error) {
-	in, err := os.Open(x.Path)
+	b, err := readExtra(x)
 	if err != nil {
 		return repodata.Record{}, err
 	}
-	defer in.Close()
 	comp := g.opts.Profile.Layout.Extra
 	if x.Type == "group" && g.opts.Profile.PlainGroup {
 		comp = repodata.None
 	}
-	return writeExtra(work, x.Type, groupBase(x.Path), in, comp, &g.opts.Profile.Layout, t)
+	return writeExtra(work, x.Type, groupBase(x.Path), bytes.NewReader(b), comp, &g.opts.Profile.Layout, t)
+}
+
+// maxExtra bounds the size of additional metadata, uncompressed, in bytes.
+const maxExtra = 1 << 30
+
+// readExtra reads additional metadata, which may be compressed, and checks it.
+func readExtra(x Extra) ([]byte, error) {
+	in, err := os.Open(x.Path)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	plain, err := repodata.NewReader(in)
+	if err != nil {
+		return nil, err
+	}
+	defer plain.Close()
+	b, err := io.ReadAll(io.LimitReader(plain, maxExtra+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > maxExtra {
+		return nil, fmt.Errorf("more than %d bytes", maxExtra)
+	}
+	return b, repodata.CheckExtra(x.Type, b)
 }
 
 // install moves the files from work to where clients look for them, unless they are there.

@@ -82,7 +82,7 @@ func testSigner(t testing.TB) *Signer {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s, err := NewSigner(b.Bytes())
+	s, err := NewSigner(b.Bytes(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,10 +262,10 @@ func TestExtras(t *testing.T) {
 	}
 	dir := t.TempDir()
 	publish(t, s, Target{Dir: dir, Keep: 1}, PublishOptions{
-		Profile: profile(t, "el7"), Extras: []Extra{{"group", comps}, {"updateinfo", comps}}, BaseURL: "http://x/y",
+		Profile: profile(t, "el7"), Extras: []Extra{{"group", comps}, {"other-comps", comps}}, BaseURL: "http://x/y",
 	})
 	md := readMetadata(t, dir)
-	want := []string{"primary", "filelists", "other", "primary_db", "filelists_db", "other_db", "group", "updateinfo"}
+	want := []string{"primary", "filelists", "other", "primary_db", "filelists_db", "other_db", "group", "other-comps"}
 	if diff := cmp.Diff(want, md.Records); diff != "" {
 		t.Error(diff)
 	}
@@ -443,8 +443,42 @@ func TestSignIsStable(t *testing.T) {
 	if err != nil || !bytes.Equal(a, b) {
 		t.Errorf("two signatures differ (%v)", err)
 	}
-	if _, err := NewSigner(s.PublicKey()); err == nil {
+	if _, err := NewSigner(s.PublicKey(), nil); err == nil {
 		t.Error("a public key was taken for signing")
+	}
+}
+
+func TestLockedKey(t *testing.T) {
+	e, err := openpgp.NewEntity("test", "", "t@example.com", &packet.Config{RSABits: 2048})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.EncryptPrivateKeys([]byte("sesame"), nil); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	w, err := armor.Encode(&b, openpgp.PrivateKeyType, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(e.SerializePrivateWithoutSigning(w, nil), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, wrong := range []string{"", "wrong"} {
+		if _, err := NewSigner(b.Bytes(), []byte(wrong)); err == nil {
+			t.Errorf("passphrase %q unlocked the key", wrong)
+		}
+	}
+	s, err := NewSigner(b.Bytes(), []byte("sesame"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature, err := s.Sign([]byte("x"), testTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Verify([]byte("x"), signature, e.PrimaryKey.CreationTime); err != nil {
+		t.Error(err)
 	}
 }
 

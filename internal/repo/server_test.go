@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -326,6 +327,56 @@ func TestAbort(t *testing.T) {
 	}
 	if err == nil {
 		t.Error("the client saw a whole answer")
+	}
+}
+
+// TestServeDamaged serves a package whose content in the store is not what it was: no client takes what comes for the package, and
+// nothing of it is kept.
+func TestServeDamaged(t *testing.T) {
+	body := make([]byte, 4<<20)
+	rand.NewChaCha8([32]byte{1}).Read(body)
+	s := testStore(t, rpmtest.Spec{Name: "a", Files: []rpmtest.File{{Path: "/usr/share/a", Body: body}}}, rpmtest.Spec{Name: "b"})
+	objects, err := filepath.Glob(filepath.Join(s.Repo().Dir(), "objects", "*", "*.filez"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spoiled := 0
+	for _, path := range objects {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(b) < 1<<20 {
+			continue
+		}
+		b[len(b)-1000] ^= 1
+		if err := errors.Join(os.Chmod(path, 0o644), os.WriteFile(path, b, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		spoiled++
+	}
+	if spoiled == 0 {
+		t.Fatal("the store holds no large object")
+	}
+	var dir string
+	srv := startServer(t, s, func(o *ServerOptions) { dir = o.Dir })
+	for range 2 {
+		resp, err := http.Get(srv.url + "/c/Packages/a/a-1.0-1.x86_64.rpm")
+		if err != nil {
+			continue
+		}
+		b, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode == http.StatusOK && err == nil {
+			t.Errorf("the client saw a whole answer of %d bytes", len(b))
+		}
+	}
+	kept, err := os.ReadDir(filepath.Join(dir, "packages"))
+	if err != nil || len(kept) != 0 {
+		t.Errorf("kept: %v, %v", kept, err)
+	}
+	if resp, _ := srv.get("/c/Packages/b/b-1.0-1.x86_64.rpm"); resp.StatusCode != http.StatusOK {
+		t.Errorf("the other package: %s", resp.Status)
 	}
 }
 

@@ -22,8 +22,8 @@ type Signer struct {
 // maxKeyFile bounds the size of a key file in bytes.
 const maxKeyFile = 1 << 20
 
-// LoadSigner reads an armored OpenPGP private key that needs no passphrase.
-func LoadSigner(path string) (*Signer, error) {
+// LoadSigner reads an armored OpenPGP private key, which the passphrase unlocks where it is locked.
+func LoadSigner(path string, passphrase []byte) (*Signer, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -35,15 +35,15 @@ func LoadSigner(path string) (*Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := NewSigner(b)
+	s, err := NewSigner(b, passphrase)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
 }
 
-// NewSigner takes an armored OpenPGP private key that needs no passphrase.
-func NewSigner(armored []byte) (*Signer, error) {
+// NewSigner takes an armored OpenPGP private key, which the passphrase unlocks where it is locked.
+func NewSigner(armored, passphrase []byte) (*Signer, error) {
 	keys, err := openpgp.ReadArmoredKeyRing(bytes.NewReader(armored))
 	if err != nil {
 		return nil, err
@@ -52,13 +52,31 @@ func NewSigner(armored []byte) (*Signer, error) {
 		if e.PrivateKey == nil {
 			continue
 		}
-		if e.PrivateKey.Encrypted {
-			return nil, errors.New("the private key is encrypted; export it without a passphrase")
+		if err := unlock(e, passphrase); err != nil {
+			return nil, err
 		}
 		public, err := armorPublic(e)
 		return &Signer{entity: e, public: public}, err
 	}
 	return nil, errors.New("no private key")
+}
+
+// unlock decrypts the private keys of e.
+func unlock(e *openpgp.Entity, passphrase []byte) error {
+	locked := e.PrivateKey.Encrypted
+	for _, sub := range e.Subkeys {
+		locked = locked || sub.PrivateKey != nil && sub.PrivateKey.Encrypted
+	}
+	switch {
+	case !locked:
+		return nil
+	case len(passphrase) == 0:
+		return fmt.Errorf("key %016x is locked by a passphrase", e.PrimaryKey.KeyId)
+	}
+	if err := e.DecryptPrivateKeys(passphrase); err != nil {
+		return fmt.Errorf("key %016x: %w", e.PrimaryKey.KeyId, err)
+	}
+	return nil
 }
 
 func armorPublic(e *openpgp.Entity) ([]byte, error) {
