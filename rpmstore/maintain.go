@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +27,8 @@ func newGCCmd() *cobra.Command {
 				return err
 			}
 			defer s.Close()
+			// What is reachable is held in memory, once and not twice as the collector would let it grow.
+			debug.SetGCPercent(20)
 			done, err := s.GC(cmd.Context(), check)
 			if err != nil {
 				return err

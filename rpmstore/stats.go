@@ -43,6 +43,7 @@ func statsText(st *content.Stats) string {
 	fmt.Fprintf(&b, "as files     %d bytes\n", st.RPMBytes)
 	fmt.Fprintf(&b, "store        %d bytes in %d objects: %.3f of the files (%d bytes on disk)\n",
 		st.StoreBytes, st.Objects, ratio(st.StoreBytes, st.RPMBytes), st.DiskBytes)
+	fmt.Fprintf(&b, "in packs     %d bytes in %d objects, %d packs\n", st.PackBytes, st.Packed, st.Packs)
 	fmt.Fprintf(&b, "content      %d bytes in packages, %d bytes of them unlike: %.3f\n",
 		st.ContentBytes, st.UniqueBytes, ratio(st.UniqueBytes, st.ContentBytes))
 	fmt.Fprintf(&b, "unreachable  %d bytes in %d objects, for gc\n", st.GarbageBytes, st.Garbage)

@@ -27,8 +27,11 @@ type Stats struct {
 	StoreBytes   int64            `json:"store_bytes"`
 	DiskBytes    int64            `json:"disk_bytes"` // that the file system takes for the store
 	Objects      int              `json:"objects"`
-	ContentBytes int64            `json:"content_bytes"` // of the files in packages
-	UniqueBytes  int64            `json:"unique_bytes"`  // of these, each content once
+	Packs        int              `json:"packs"`
+	Packed       int              `json:"packed_objects"` // of Objects
+	PackBytes    int64            `json:"pack_bytes"`     // of StoreBytes
+	ContentBytes int64            `json:"content_bytes"`  // of the files in packages
+	UniqueBytes  int64            `json:"unique_bytes"`   // of these, each content once
 	Garbage      int              `json:"garbage_objects"`
 	GarbageBytes int64            `json:"garbage_bytes"`
 	PayloadBytes int64            `json:"payload_bytes"`
@@ -194,6 +197,11 @@ func (s *Store) measure(ctx context.Context, st *Stats) error {
 			st.Garbage++
 			st.GarbageBytes += size
 		}
+	}
+	for _, p := range s.packs.Packs() {
+		st.Packs++
+		st.Packed += p.Objects()
+		st.PackBytes += p.Size
 	}
 	return filepath.WalkDir(s.repo.Dir(), func(_ string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {

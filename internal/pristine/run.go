@@ -65,6 +65,7 @@ func run(ctx context.Context, program string, args []string, in io.Reader, out i
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/bin:/bin"}
 	cmd.Stderr = stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is for us alone: what is under way ends well
 	cmd.WaitDelay = 2 * time.Second
 	err := pump(cmd, in, &killer{w: out, cancel: cancel})
 	if cause := context.Cause(ctx); cause != nil {

@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os/exec"
 	"slices"
+	"syscall"
 )
 
 // candidate is an encoder with parameters that may have made a stream. An empty
@@ -311,6 +313,8 @@ func (s *search) try(ctx context.Context, st stream, c candidate, open func() (i
 			return 0, 0, out.err
 		case ctx.Err() != nil:
 			return 0, 0, ctx.Err()
+		case killed(err):
+			return 0, 0, err
 		}
 		return 0, 0, fmt.Errorf("%w: %w", errEncoder, err)
 	}
@@ -321,6 +325,16 @@ func (s *search) try(ctx context.Context, st stream, c candidate, open func() (i
 		return 0, 0, err
 	}
 	return in.n, st.body + out.n, nil
+}
+
+// killed reports whether somebody else ended an encoder: that says nothing about its output.
+func killed(err error) bool {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && slices.Contains([]syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP}, status.Signal())
 }
 
 // probe reports whether a candidate can be the one.
