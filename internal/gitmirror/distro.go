@@ -55,6 +55,9 @@ func (r *repo) applyPatch(root Hash, patch []byte, u use) (Hash, error) {
 		if c.Exec {
 			mode = modeExec
 		}
+		if c.Link {
+			mode = modeLink
+		}
 		edits[c.Path] = entry{mode: mode, hash: h}
 	}
 	next, err := r.editTree(root, edits)

@@ -212,7 +212,7 @@ func (s *specInfo) uses() []use {
 				continue
 			}
 		}
-		u := use{how: "macro", step: st, strip: atoi(last(opts['p']), 0), fuzz: atoi(last(opts['F']), fuzz), dir: path.Join(st.dir, last(opts['d']))}
+		u := use{how: "macro", step: st, strip: s.strip(st, opts), fuzz: atoi(last(opts['F']), fuzz), dir: path.Join(st.dir, last(opts['d']))}
 		if st.kind != "hand" && u.dir == "." {
 			u.dir = ""
 		}
@@ -247,6 +247,26 @@ func (s *specInfo) uses() []use {
 		}
 	}
 	return onlyOnce(list)
+}
+
+// strip is the number of leading directories that a step takes off: %patch takes off none unless told; %autosetup and
+// %autopatch leave it to the program, which takes off all (-1, patch) or one (-S git and the like).
+func (s *specInfo) strip(st *step, opts map[byte][]string) int {
+	if n, err := strconv.Atoi(last(opts['p'])); err == nil && n >= 0 {
+		return n
+	}
+	if !st.auto {
+		return 0
+	}
+	for _, other := range s.steps {
+		if other.auto && other.kind == "setup" {
+			o, _ := options(other.words, "pPFbzdomMnSaBYVirDg")
+			if scm := last(o['S']); scm != "" && scm != "patch" && scm != "gendiff" && scm != "bzr" {
+				return 1
+			}
+		}
+	}
+	return -1
 }
 
 // onlyOnce keeps, for a patch that is named more often, the uses that apply.

@@ -216,7 +216,11 @@ func (r *repo) sameEffect(before, after Hash, raw []byte, t map[string]string) (
 	if err != nil {
 		return false, err
 	}
-	u := use{strip: atoi(t["Patch-strip"], 0), fuzz: atoi(t["Patch-fuzz"], 0), dir: t["Patch-dir"], empty: t["Patch-empty"] == "yes", revert: t["Patch-reverse"] == "yes"}
+	strip := atoi(t["Patch-strip"], 0)
+	if t["Patch-strip"] == "-1" {
+		strip = -1
+	}
+	u := use{strip: strip, fuzz: atoi(t["Patch-fuzz"], 0), dir: t["Patch-dir"], empty: t["Patch-empty"] == "yes", revert: t["Patch-reverse"] == "yes"}
 	tree, err := r.applyMail(before, patch, u)
 	return err == nil && tree == after, nil
 }

@@ -21,7 +21,7 @@ type Files interface {
 
 // Options are the options of patch(1).
 type Options struct {
-	Strip       int    // -p
+	Strip       int    // -p; negative: no -p, which leaves the last part of a name
 	Fuzz        int    // -F
 	RemoveEmpty bool   // -E
 	Reverse     bool   // -R
@@ -33,6 +33,7 @@ type Change struct {
 	Path    string
 	Removed bool
 	Exec    bool
+	Link    bool // a symbolic link, Data is its target
 	Data    []byte
 }
 
@@ -117,6 +118,7 @@ func (a *applier) diff(d *diff) error {
 	c := &Change{Path: name, Data: joinLines(out), Exec: exec}
 	if d.mode != 0 {
 		c.Exec = d.mode&0o111 != 0
+		c.Link = !exists && d.mode == 0o120000
 	}
 	switch {
 	case len(c.Data) == 0 && (deletes == 2 || a.o.RemoveEmpty && len(data) > 0):

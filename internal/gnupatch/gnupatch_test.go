@@ -63,6 +63,7 @@ var cases = []struct {
 	{"not at end", tree{"a": lines(1, 9)}, "--- a\n+++ a\n@@ -6,3 +6,4 @@\n line 6\n line 7\n line 8\n+new\n", Options{}, true},
 	{"two hunks", tree{"a": lines(1, 40)}, "--- a\n+++ a\n@@ -4,3 +4,4 @@\n line 4\n+n\n line 5\n line 6\n@@ -30,3 +31,2 @@\n line 30\n-line 31\n line 32\n", Options{}, false},
 	{"two hunks off", tree{"a": lines(-9, 40)}, "--- a\n+++ a\n@@ -4,3 +4,4 @@\n line 4\n+n\n line 5\n line 6\n@@ -30,3 +31,2 @@\n line 30\n-line 31\n line 32\n", Options{}, false},
+	{"no -p", tree{"a": lines(1, 20)}, "--- x/y/a\n+++ x/y/a\n@@ -4,3 +4,3 @@\n line 4\n-line 5\n+line V\n line 6\n", Options{Strip: -1}, false},
 	{"create", tree{}, "--- /dev/null\n+++ b/sub/new\n@@ -0,0 +1,2 @@\n+one\n+two\n", Options{Strip: 1}, false},
 	{"create exists", tree{"new": "there\n"}, "--- /dev/null\n+++ b/new\n@@ -0,0 +1 @@\n+one\n", Options{Strip: 1}, true},
 	{"delete", tree{"a": "one\n", "b": "x\n"}, "--- a/a\n+++ /dev/null\n@@ -1 +0,0 @@\n-one\n", Options{Strip: 1}, false},
@@ -236,7 +237,10 @@ func runPatch(t *testing.T, files tree, patch string, o Options) (tree, error) {
 			t.Fatal(err)
 		}
 	}
-	args := []string{fmt.Sprintf("-p%d", o.Strip), "-s", fmt.Sprintf("--fuzz=%d", o.Fuzz), "--no-backup-if-mismatch", "-f"}
+	args := []string{"-s", fmt.Sprintf("--fuzz=%d", o.Fuzz), "--no-backup-if-mismatch", "-f"}
+	if o.Strip >= 0 {
+		args = append(args, fmt.Sprintf("-p%d", o.Strip))
+	}
 	if o.RemoveEmpty {
 		args = append(args, "-E")
 	}

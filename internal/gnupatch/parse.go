@@ -171,8 +171,11 @@ func (p *parser) name(text string) (name string, gone bool) {
 	return strip(text, p.o.Strip), false
 }
 
-// strip removes n leading directories; "" if there are not so many.
+// strip removes n leading directories, all of them for a negative n; "" if there are not so many.
 func strip(name string, n int) string {
+	if n < 0 {
+		return name[strings.LastIndexByte(name, '/')+1:]
+	}
 	for n > 0 {
 		i := strings.IndexByte(name, '/')
 		if i < 0 {
@@ -247,7 +250,10 @@ func (p *parser) extended(d *diff, line string) bool {
 		if u, ok := unquote(s); ok && strings.HasPrefix(s, `"`) {
 			s = u
 		}
-		return strip(s, max(p.o.Strip-1, 0))
+		if p.o.Strip > 0 {
+			return strip(s, p.o.Strip-1)
+		}
+		return strip(s, p.o.Strip)
 	}
 	if v, ok := cut("rename from "); ok {
 		d.names[0] = full(v)
