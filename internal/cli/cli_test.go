@@ -66,6 +66,11 @@ func TestExitStatus(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for name, target := range map[string]string{"sub/link.in": "../a.in", "sub/dangling.in": "none", "sub/loop.in": ".."} {
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	good, bad := filepath.Join(dir, "a.in"), filepath.Join(dir, "bad.in")
 	for _, c := range []struct {
 		name string
@@ -75,7 +80,7 @@ func TestExitStatus(t *testing.T) {
 	}{
 		{"one good", []string{"work", good}, ExitDone, ""},
 		{"one bad", []string{"work", bad}, ExitFailed, "tool: " + bad + ":3:1: bad <line>\n"},
-		{"directory", []string{"work", dir}, ExitSomeFailed, "tool: 3 items: 2 done, 0 skipped, 1 failed\n"},
+		{"directory", []string{"work", dir}, ExitSomeFailed, "tool: 4 items: 3 done, 0 skipped, 1 failed\n"},
 		{"missing", []string{"work", dir + "/none"}, ExitFailed, "no such file"},
 		{"failure", []string{"fail"}, ExitFailed, "tool: reading x: broken; in two lines\n"},
 		{"no argument", []string{"work"}, ExitUsage, "tool: requires at least 1 arg(s), only received 0\nSee 'tool work --help'.\n"},

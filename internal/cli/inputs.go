@@ -15,7 +15,7 @@ type File struct {
 	Rel  string // below the directory that was named, or the base name of a file that was named
 }
 
-// Inputs expands arguments: a directory stands for every regular file below it that match accepts, in lexical
+// Inputs expands arguments: a directory stands for every file and link to a file below it that match accepts, in lexical
 // order; a file that is named is taken as it is. Each item's Value is a File and its Group the package's name by the name of the file. It is many when a directory or more than
 // one argument was given: then failed items give status 3.
 func Inputs(args []string, match func(name string) bool) (items []bulk.Item, many bool, err error) {
@@ -31,7 +31,7 @@ func Inputs(args []string, match func(name string) bool) (items []bulk.Item, man
 		}
 		many = true
 		err = filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || !d.Type().IsRegular() || !match(d.Name()) {
+			if err != nil || !match(d.Name()) || !isFile(path, d) {
 				return err
 			}
 			rel, err := filepath.Rel(arg, path)
@@ -43,6 +43,15 @@ func Inputs(args []string, match func(name string) bool) (items []bulk.Item, man
 		}
 	}
 	return items, many, nil
+}
+
+// isFile says whether an entry is a regular file, or a link to one.
+func isFile(path string, d fs.DirEntry) bool {
+	if d.Type()&fs.ModeSymlink == 0 {
+		return d.Type().IsRegular()
+	}
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // packageName takes the package's name out of the name of a file: of NAME-VERSION-RELEASE.ARCH.rpm, or of NAME.spec.
