@@ -11,8 +11,11 @@ FUZZTIME ?= 10s
 DESTDIR  ?=
 PREFIX   ?= /usr/local
 
+S3SERVER := build/judges/versitygw
+
 export WELD_BIN     := $(CURDIR)/$(BIN)
 export WELD_LIBEXEC := $(CURDIR)/$(LIBEXEC)
+export WELD_S3SERVER := $(CURDIR)/$(S3SERVER)
 
 help: ## what there is (this)
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -32,15 +35,18 @@ $(TOOLS:%=$(BIN)/%):
 
 include internal/pristine/encoders/encoders.mk
 
+$(S3SERVER): .ci/s3server.mod
+	CGO_ENABLED=0 $(GO) build -modfile=.ci/s3server.mod -o $@ github.com/versity/versitygw/cmd/versitygw
+
 demo: deps build ## the main job on real input, from a fresh machine; what it made stays in build/demo
 	$(GO) run ./compat-tests demo --work build/demo
 
-test: deps build ## every test, from a fresh machine
+test: deps build $(S3SERVER) ## every test, from a fresh machine
 	CGO_ENABLED=0 $(GO) vet ./...
 	CGO_ENABLED=0 $(GO) test ./...
 	CGO_ENABLED=1 $(GO) test -tags ostreego ./internal/ostree/...
 
-race: deps build ## every test under the race detector
+race: deps build $(S3SERVER) ## every test under the race detector
 	CGO_ENABLED=1 $(GO) test -race ./...
 
 fuzz: ## each fuzz test for FUZZTIME (10s)

@@ -123,8 +123,10 @@ func ostreePull(t *testing.T, s3 *s3test.Server, store string) {
 	}
 	repo := filepath.Join(t.TempDir(), "repo")
 	for _, args := range [][]string{
-		{"init", "--mode=archive"}, {"remote", "add", "--no-gpg-verify", "bucket", web.URL + "/repo"},
-		{"pull", "--mirror", "bucket", "collections/c"}, {"fsck"},
+		{"init", "--mode=archive"},
+		{"remote", "add", "--no-gpg-verify", "bucket", web.URL + "/repo"},
+		{"pull", "--mirror", "bucket", "collections/c"},
+		{"fsck"},
 	} {
 		cmd := exec.Command("ostree", append([]string{"--repo=" + repo}, args...)...)
 		if out, err := cmd.CombinedOutput(); err != nil {

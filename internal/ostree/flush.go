@@ -6,12 +6,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// Flush moves what is staged to its place: when it returns, a reference to it may be published. What other goroutines
+// Flush moves what is staged to its place, and no object before what it names, so that a tree that is there is whole wherever a crash comes. When it returns, a reference to it may be published. What other goroutines
 // stage meanwhile waits for the next Flush.
 func (w *Writer) Flush() error {
 	w.flush.Lock()
@@ -21,6 +22,7 @@ func (w *Writer) Flush() error {
 	for o := range w.staged {
 		objects = append(objects, o)
 	}
+	slices.SortFunc(objects, func(a, b Object) int { return w.staged[a] - w.staged[b] })
 	w.mu.Unlock()
 	if err := w.syncStaged(objects); err != nil {
 		return err

@@ -44,8 +44,9 @@ type Writer struct {
 	bytes   atomic.Int64
 
 	mu      sync.Mutex
-	staged  map[Object]struct{}
+	staged  map[Object]int  // in which order: what an object names comes before it
 	claimed map[Object]bool // is being staged
+	count   int             // of what was staged
 	settled *sync.Cond
 	flush   sync.Mutex
 }
@@ -70,7 +71,7 @@ func (r *Repo) Begin(ctx context.Context) (*Writer, error) {
 		release()
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	w := &Writer{repo: r, dir: dir, staged: map[Object]struct{}{}, claimed: map[Object]bool{}}
+	w := &Writer{repo: r, dir: dir, staged: map[Object]int{}, claimed: map[Object]bool{}}
 	w.settled = sync.NewCond(&w.mu)
 	w.release = func() { own.Close(); release() }
 	w.Source = loose(w.openObject)
@@ -398,7 +399,8 @@ func (w *Writer) settle(obj Object, size int64, ok bool) {
 	defer w.mu.Unlock()
 	delete(w.claimed, obj)
 	if ok {
-		w.staged[obj] = struct{}{}
+		w.count++
+		w.staged[obj] = w.count
 		w.written.Add(1)
 		w.bytes.Add(size)
 	}
