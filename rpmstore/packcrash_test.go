@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/weld-linux/weld-bridge/internal/content"
+	"github.com/weld-linux/weld-bridge/internal/rpmfile/rpmtest"
+)
+
+// TestPackCrash kills pack, unpack and gc at random points. Every package can be made again after each, and the rerun ends in the same
+// state. WELD_CRASH sets how often.
+func TestPackCrash(t *testing.T) {
+	rounds := 9
+	if n, err := strconv.Atoi(os.Getenv("WELD_CRASH")); err == nil {
+		rounds = n
+	}
+	if testing.Short() {
+		t.Skip("kills processes for some seconds")
+	}
+	dir := t.TempDir()
+	steps := packSteps(t, dir)
+	store := filepath.Join(dir, "store")
+	for i := range rounds {
+		s := steps[i%len(steps)]
+		if err := os.RemoveAll(store); err != nil {
+			t.Fatal(err)
+		}
+		copyTree(t, s.base, store)
+		args := append(s.args[:1:1], append([]string{"--store", store}, s.args[1:]...)...)
+		cmd := program(t, args...)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(rand.Int64N(int64(s.took) * 5 / 4)))
+		cmd.Process.Kill()
+		killed := cmd.Wait() != nil
+		checkPacked(t, store, fmt.Sprintf("round %d: %s killed: %v", i, s.name, killed))
+		mustRun(t, args...)
+		checkPacked(t, store, fmt.Sprintf("round %d: %s again", i, s.name))
+		if got := packedRefs(t, store); fmt.Sprint(got) != fmt.Sprint(s.refs) {
+			t.Errorf("round %d: %s ends in %v, want %v", i, s.name, got, s.refs)
+		}
+	}
+}
+
+func packSteps(t *testing.T, dir string) []*crashStep {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(2, 2))
+	for v := range 3 {
+		for i := range 6 {
+			spec := rpmtest.Spec{Name: fmt.Sprintf("p%d", i), Version: strconv.Itoa(v)}
+			for j := range 15 {
+				body := make([]byte, 6000)
+				for k := range body {
+					body[k] = byte(rng.IntN(64))
+				}
+				spec.Files = append(spec.Files, rpmtest.File{Path: fmt.Sprintf("/usr/share/p%d/%d", i, j), Body: body})
+			}
+			rpms := filepath.Join(dir, "rpms", strconv.Itoa(v))
+			if err := os.MkdirAll(rpms, 0o777); err != nil {
+				t.Fatal(err)
+			}
+			rpmtest.Write(t, rpms, spec)
+		}
+	}
+	store := filepath.Join(dir, "made")
+	mustRun(t, "init", store)
+	var out []*crashStep
+	run := func(name string, kill bool, args ...string) {
+		s := &crashStep{name: name, args: args, base: filepath.Join(dir, fmt.Sprintf("base-%d-%s", len(out), name))}
+		if kill {
+			copyTree(t, store, s.base)
+			out = append(out, s)
+		}
+		began := time.Now()
+		mustRun(t, append(args[:1:1], append([]string{"--store", store}, args[1:]...)...)...)
+		s.took = time.Since(began)
+		s.refs = packedRefs(t, store)
+	}
+	run("import", false, "import", "--into", "a", "--defer", filepath.Join(dir, "rpms", "0"))
+	run("import", false, "import", "--into", "b", "--defer", filepath.Join(dir, "rpms", "1"))
+	run("pack", true, "pack", "--collection", "a")
+	run("pack more", true, "pack")
+	run("gc repacks", true, "gc")
+	run("unpack", true, "unpack", "a")
+	run("gc after unpack", true, "gc")
+	run("import", false, "import", "--into", "b", "--defer", filepath.Join(dir, "rpms", "2"))
+	run("pack increment", true, "pack", "--all-but", "a")
+	return out
+}
+
+// packedRefs gives the commit of every collection, and whether it is packed.
+func packedRefs(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	s, err := content.Open(dir, content.Options{NoIndex: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	names, err := s.Collections()
+	if err != nil {
+		t.Fatal(err)
+	}
+	refs := map[string]string{}
+	for _, name := range names {
+		c, err := s.Collection(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		packed, err := s.IsPacked(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refs[name] = fmt.Sprintf("%s packed %v", c.Commit, packed)
+	}
+	return refs
+}
+
+// checkPacked verifies both tiers and makes every package again.
+func checkPacked(t *testing.T, dir, when string) {
+	t.Helper()
+	checkStore(t, dir, when)
+	s, err := content.Open(dir, content.Options{NoIndex: true})
+	if err != nil {
+		t.Fatalf("%s: %v", when, err)
+	}
+	defer s.Close()
+	if _, err := s.Fsck(context.Background(), func(err error) { t.Errorf("%s: %v", when, err) }); err != nil {
+		t.Errorf("%s: %v", when, err)
+	}
+}
