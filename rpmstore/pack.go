@@ -3,12 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os/exec"
 	"slices"
 	"strings"
 	"time"
-
-	"io"
 
 	"github.com/spf13/cobra"
 
