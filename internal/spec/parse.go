@@ -127,9 +127,20 @@ func continued(text string) bool {
 // nothing.
 func (p *parser) bracketEnd(start int) int {
 	in := p.in
+	line := in[start:]
+	if n := strings.IndexByte(line, '\n'); n >= 0 {
+		line = line[:n+1]
+	}
+	percent := strings.IndexByte(line, '%')
+	if percent < 0 { // as most lines
+		return start + len(line)
+	}
+	if percent > 0 && line[percent-1] == '\\' {
+		percent = 0 // it may be escaped
+	}
 	brace, paren, square := 0, 0, 0
 	first := -1
-	for i := start; i < len(in); i++ {
+	for i := start + percent; i < len(in); i++ {
 		switch in[i] {
 		case '\\':
 			if i+1 < len(in) && in[i+1] != '\n' {
