@@ -122,7 +122,7 @@ func (p *pull) remoteBranch(ctx context.Context, remote *git.Remote) (string, er
 // takePacks moves what was fetched into the mirror, durably.
 func (p *pull) takePacks(dir string) error {
 	var names []string
-	for _, pattern := range []string{"objects/pack/*.pack", "objects/pack/*.idx", "objects/??/*"} {
+	for _, pattern := range []string{"objects/pack/*.idx", "objects/pack/*.pack", "objects/??/*"} {
 		found, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil {
 			return err

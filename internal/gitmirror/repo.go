@@ -115,6 +115,12 @@ func (r *repo) sweep() {
 			os.RemoveAll(name)
 		}
 	}
+	indexes, _ := filepath.Glob(filepath.Join(r.dir, "objects/pack/pack-*.idx"))
+	for _, name := range indexes {
+		if _, err := os.Stat(strings.TrimSuffix(name, ".idx") + ".pack"); errors.Is(err, fs.ErrNotExist) {
+			os.Remove(name)
+		}
+	}
 }
 
 // Close gives up what was not published, and the lock.

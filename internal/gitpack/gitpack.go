@@ -288,11 +288,15 @@ func (w *Writer) Publish() error {
 	}
 	name := w.f.Name()
 	w.f = nil
-	// The pack first: git looks for indexes.
-	if err := os.Rename(name, base+".pack"); err != nil {
+	// The index first: git passes over one that has no pack, but go-git fails at a pack that has no index.
+	err = atomicfile.WriteFrom(base+".idx", 0o444, func(out io.Writer) error { return w.index(out, sum) })
+	if err == nil {
+		err = os.Rename(name, base+".pack")
+	}
+	if err != nil {
 		return errors.Join(err, os.Remove(name))
 	}
-	return atomicfile.WriteFrom(base+".idx", 0o444, func(out io.Writer) error { return w.index(out, sum) })
+	return atomicfile.SyncDir(w.dir)
 }
 
 // seal writes the count and the trailer and makes the file durable.
