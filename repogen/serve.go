@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,12 +38,15 @@ It prints the address that it listens on, and stops at SIGTERM once the answers 
 	return cmd
 }
 
+// sizeUnits lets a size be written in small letters too.
+var sizeUnits = strings.NewReplacer("k", "K", "m", "M", "g", "G", "t", "T", "b", "B", "I", "i")
+
 func (f *serveFlags) run(cmd *cobra.Command) error {
 	opts, err := f.options()
 	if err != nil {
 		return err
 	}
-	size, err := parseSize(f.cacheSize)
+	size, err := cli.ParseSize(sizeUnits.Replace(f.cacheSize))
 	if err != nil {
 		return cli.Usagef("--cache-size: %v", err)
 	}
@@ -79,19 +81,4 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "listening on http://%s/\n", l.Addr())
 	return server.Serve(cmd.Context(), l)
-}
-
-// parseSize reads a number of bytes with a unit.
-func parseSize(s string) (int64, error) {
-	shift := 0
-	digits := strings.TrimSuffix(strings.TrimSuffix(strings.ToUpper(s), "B"), "I")
-	if i := strings.IndexByte("KMGT", (digits + " ")[max(len(digits)-1, 0)]); i >= 0 && digits != "" {
-		shift = 10 * (i + 1)
-		digits = digits[:len(digits)-1]
-	}
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n < 0 || n > (1<<62)>>shift {
-		return 0, fmt.Errorf("bad size %q", s)
-	}
-	return n << shift, nil
 }
