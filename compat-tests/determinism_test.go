@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/weld-linux/weld-bridge/internal/judges"
 )
 
 // circumstance is who runs a tool, where and when.
@@ -91,7 +93,7 @@ func reachable(t *testing.T, tool string) (path, libexec string) {
 
 // TestDeterminism runs every converter twice on the same input: other directory, user, environment and time.
 func TestDeterminism(t *testing.T) {
-	judge(t, "git", "ostree")
+	judges.Need(t, "git", "ostree")
 	input := openDir(t)
 	s := buildSample(t, input)
 	inputs := append([]string{s.srpm, s.spec}, s.rpms...)

@@ -6,11 +6,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/weld-linux/weld-bridge/internal/judges"
 )
 
 // TestDnfChecksSignatures serves a package unsigned and signed to dnf with gpgcheck on: it takes the signed one only.
 func TestDnfChecksSignatures(t *testing.T) {
-	judge(t, "dnf", "gpg", "rpmkeys")
+	judges.Need(t, "dnf", "gpg", "rpmkeys")
 	if os.Geteuid() != 0 {
 		t.Skip("dnf installs for root only")
 	}

@@ -30,20 +30,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// judge skips a test whose judge is not installed; under CI that is a failure.
-func judge(t *testing.T, programs ...string) {
-	t.Helper()
-	for _, p := range programs {
-		if _, err := exec.LookPath(p); err == nil {
-			continue
-		}
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s, a judge of this test, is not installed: run make deps", p)
-		}
-		t.Skipf("%s is not installed", p)
-	}
-}
-
 // program is one run of a program.
 type program struct {
 	dir string

@@ -3,6 +3,8 @@ package main
 import (
 	"path/filepath"
 	"testing"
+
+	"github.com/weld-linux/weld-bridge/internal/judges"
 )
 
 const sampleSpec = `%bcond_without extra
@@ -84,7 +86,7 @@ type sample struct {
 // buildSample makes the sample below dir. It needs rpmbuild.
 func buildSample(t *testing.T, dir string) sample {
 	t.Helper()
-	judge(t, "rpmbuild", "tar", "gzip")
+	judges.Need(t, "rpmbuild", "tar", "gzip")
 	tree := filepath.Join(dir, "sample-1.2")
 	writeFile(t, filepath.Join(tree, "sample.sh"), "#!/bin/sh\ncat /usr/share/sample/text\n")
 	writeFile(t, filepath.Join(tree, "text"), "one\ntwo\nthree\n")

@@ -7,11 +7,13 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/weld-linux/weld-bridge/internal/judges"
 )
 
 // TestToolsAreStatic asks file, and runs each tool where nothing else is.
 func TestToolsAreStatic(t *testing.T) {
-	judge(t, "file")
+	judges.Need(t, "file")
 	for _, tool := range tools {
 		path := filepath.Join(binDir, tool)
 		if said := (program{}).must(t, "file", "-L", path); !strings.Contains(said, "statically linked") {

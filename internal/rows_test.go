@@ -18,7 +18,7 @@ const module = "github.com/weld-linux/weld-bridge/"
 // rows are the packages below internal/, from the bottom up. A package imports those of lower rows, and of its own row
 // what stands in sideways.
 var rows = [][]string{
-	{"atomicfile"},
+	{"atomicfile", "pack/deflate", "inflate", "judges"},
 	{"spec", "pkgtoml", "comps", "cpio", "rpmver", "ostree", "pristine", "tarmodel", "gnupatch", "gitpack", "pack", "bulk", "progress", "remote", "remote/s3test"},
 	{"rpmfile", "rpmfile/rpmtest", "repodata"},
 	{"convert", "gitmirror", "content", "repo"},
@@ -46,7 +46,7 @@ func TestImportsGoDownwards(t *testing.T) {
 			from, inside := strings.CutPrefix(dir, "internal/")
 			to, internal := strings.CutPrefix(imported, "internal/")
 			switch {
-			case strings.HasPrefix(dir, "compat-tests"):
+			case strings.HasPrefix(dir, "compat-tests") && to != "judges":
 				t.Errorf("%s imports %s: it judges from outside", dir, imported)
 			case !internal:
 				t.Errorf("%s imports %s: a tool is no library", dir, imported)

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weld-linux/weld-bridge/internal/judges"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile/rpmtest"
 )
 
@@ -19,10 +20,7 @@ func smallDisk(t *testing.T, size string) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755,size="+size); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("mount: %v: this test wants root", err)
-		}
-		t.Skipf("mount: %v: this test wants root", err)
+		judges.Missing(t, "mount: %v: this test wants root", err)
 	}
 	t.Cleanup(func() {
 		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/weld-linux/weld-bridge/internal/judges"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile/rpmtest"
 )
 
@@ -92,7 +93,7 @@ func damageObject(ts *testscript.TestScript, _ bool, args []string) {
 // judge runs a program of the distribution. When it is not installed the script is skipped, except under CI, where it fails.
 func judge(ts *testscript.TestScript, neg bool, args []string) {
 	if _, err := exec.LookPath(args[0]); err != nil {
-		if os.Getenv("CI") == "true" {
+		if judges.CI() {
 			ts.Fatalf("%s is not installed", args[0])
 		}
 		fmt.Fprintf(os.Stderr, "%s is not installed\n", args[0])

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/weld-linux/weld-bridge/internal/judges"
 )
 
 // TestKilled kills runs over a tree at random and expects of the rerun what an undisturbed run gives.
@@ -16,10 +18,7 @@ import (
 func TestKilled(t *testing.T) {
 	bin := os.Getenv("WELD_BIN")
 	if bin == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("WELD_BIN is not set: run make test")
-		}
-		t.Skip("WELD_BIN is not set")
+		judges.Missing(t, "WELD_BIN is not set: run make test")
 	}
 	tool := filepath.Join(bin, "spec2toml")
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())

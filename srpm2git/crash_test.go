@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weld-linux/weld-bridge/internal/judges"
 )
 
 // TestKill kills imports at random points and wants the run after them to end where an undisturbed one does.
@@ -17,12 +19,7 @@ func TestKill(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	if _, err := exec.LookPath("git"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("git is missing")
-		}
-		t.Skip("git is missing")
-	}
+	judges.Need(t, "git")
 	exe := filepath.Join(t.TempDir(), "srpm2git")
 	self, err := os.Executable()
 	if err != nil {

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/weld-linux/weld-bridge/internal/judges"
 )
 
 // tree is a set of files in memory.
@@ -90,6 +92,8 @@ var cases = []struct {
 	{"in a directory", tree{"d/a": lines(1, 9)}, "--- a\n+++ a\n@@ -4,3 +4,3 @@\n line 4\n-line 5\n+line V\n line 6\n", Options{Dir: "d"}, false},
 	{"lost blanks", tree{"a": "one\n\nthree\n\nfive\n"}, "--- a\n+++ a\n@@ -1,5 +1,5 @@\n one\n\n-three\n+3\n\n five\n", Options{}, false},
 	{"twice the same file", tree{"a": lines(1, 30)}, "--- a\n+++ a\n@@ -4,3 +4,3 @@\n line 4\n-line 5\n+line V\n line 6\n--- a\n+++ a\n@@ -20,3 +20,3 @@\n line 20\n-line 21\n+line XXI\n line 22\n", Options{}, false},
+	{"comments", tree{"a": lines(1, 9)}, "# x\n--- a\n# y\n+++ a\n@@ -4,3 +4,3 @@\n line 4\n# z\n-line 5\n+line V\n# line 6\n line 6\n#\n", Options{}, false},
+	{"comments in a context diff", tree{"a": lines(1, 12)}, "*** x/a\tMon\n--- x/a\tTue\n***************\n# w\n*** 3,7 ****\n# x\n  line 3\n  line 4\n! line 5\n# y\n  line 6\n  line 7\n# z\n--- 3,7 ----\n  line 3\n  line 4\n# !\n! line V\n  line 6\n  line 7\n", Options{Strip: 1}, false},
 	{"missing file", tree{"b": "x\n"}, "--- a\n+++ a\n@@ -4,3 +4,3 @@\n line 4\n-line 5\n+line V\n line 6\n", Options{}, true},
 	{"malformed", tree{"a": lines(1, 9)}, "--- a\n+++ a\n@@ -4,3 +4,3 @@\n line 4\n*line 5\n", Options{}, true},
 	{"out of the tree", tree{"a": lines(1, 9)}, "--- ../a\n+++ ../a\n@@ -4,3 +4,3 @@\n line 4\n-line 5\n+line V\n line 6\n", Options{}, true},
@@ -115,7 +119,7 @@ func TestApply(t *testing.T) {
 
 // TestConfirm holds the table against patch(1).
 func TestConfirm(t *testing.T) {
-	needPatch(t)
+	judges.Need(t, "patch")
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := runPatch(t, c.files, c.patch, c.o)
@@ -128,7 +132,7 @@ func TestConfirm(t *testing.T) {
 
 // TestRandom makes files, changes and drift, and wants what patch(1) wants.
 func TestRandom(t *testing.T) {
-	needPatch(t)
+	judges.Need(t, "patch")
 	if _, err := exec.LookPath("diff"); err != nil {
 		t.Skip("diff is missing")
 	}
@@ -198,16 +202,6 @@ func diffOf(t *testing.T, a, b string, context int) string {
 	cmd.Dir = dir
 	out, _ := cmd.Output()
 	return string(out)
-}
-
-func needPatch(t *testing.T) {
-	t.Helper()
-	if _, err := exec.LookPath("patch"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("patch is missing")
-		}
-		t.Skip("patch is missing")
-	}
 }
 
 func judge(t *testing.T, files tree, patch string, o Options, got tree) {

@@ -14,18 +14,14 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weld-linux/weld-bridge/internal/judges"
 )
 
 // judge runs the real ostree. Without it a test is skipped, except under CI, where it fails.
 func judge(t *testing.T, args ...string) string {
 	t.Helper()
-	if _, err := exec.LookPath("ostree"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("ostree is not installed")
-		}
-		t.Skip("ostree is not installed")
-	}
-	cmd := exec.Command("ostree", args...)
+	cmd := exec.Command(judges.Need(t, "ostree"), args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weld-linux/weld-bridge/internal/judges"
 	"github.com/weld-linux/weld-bridge/internal/repodata"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile/rpmtest"
 )
@@ -21,14 +22,7 @@ import (
 // judge runs one of createrepo_c's programs. Without it a test proves nothing, which CI must not overlook.
 func judge(t *testing.T, name string, args ...string) {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("judge is missing: %v", err)
-		}
-		t.Skipf("judge is missing: %v", err)
-	}
-	cmd := exec.Command(path, args...)
+	cmd := exec.Command(judges.Need(t, name), args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", cmd, err, out)

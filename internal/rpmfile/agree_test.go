@@ -12,6 +12,7 @@ import (
 	cavalier "github.com/cavaliergopher/rpm"
 	"github.com/google/go-cmp/cmp"
 	"github.com/sassoftware/go-rpmutils"
+	"github.com/weld-linux/weld-bridge/internal/judges"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile"
 )
 
@@ -101,7 +102,7 @@ func TestAgreeCavalier(t *testing.T) {
 
 // TestAgreeRPM compares lists and numbers with what rpm itself prints.
 func TestAgreeRPM(t *testing.T) {
-	need(t, "rpm")
+	judges.Need(t, "rpm")
 	lists := []rpmfile.Tag{
 		rpmfile.TagProvideName, rpmfile.TagProvideVersion, rpmfile.TagRequireName, rpmfile.TagRequireVersion,
 		rpmfile.TagFileUserName, rpmfile.TagFileGroupName, rpmfile.TagFileDigests, rpmfile.TagFileLinkTos,

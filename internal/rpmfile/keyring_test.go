@@ -11,6 +11,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	"github.com/weld-linux/weld-bridge/internal/judges"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile/rpmtest"
 )
@@ -121,7 +122,7 @@ func TestLockedKey(t *testing.T) {
 
 // TestSubkey signs by a subkey of a key that gpg made, which is what most distributions' keys are today, and asks rpm.
 func TestSubkey(t *testing.T) {
-	need(t, "rpmkeys", "gpg")
+	judges.Need(t, "rpmkeys", "gpg")
 	home := t.TempDir()
 	if err := os.Chmod(home, 0o700); err != nil {
 		t.Fatal(err)

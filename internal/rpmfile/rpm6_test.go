@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weld-linux/weld-bridge/internal/judges"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile/rpmtest"
 )
@@ -17,7 +18,7 @@ func TestSignRPM6(t *testing.T) {
 	if root == "" {
 		t.Skip("WELD_RPM6 names no system with rpm 6")
 	}
-	need(t, "chroot")
+	judges.Need(t, "chroot")
 	dir, err := os.MkdirTemp(filepath.Join(root, "tmp"), "weld")
 	if err != nil {
 		t.Fatal(err)

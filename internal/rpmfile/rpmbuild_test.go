@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/weld-linux/weld-bridge/internal/cpio"
+	"github.com/weld-linux/weld-bridge/internal/judges"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile"
 )
 
@@ -77,7 +78,7 @@ var payloads = []string{"w.ufdio", "w9.gzdio", "w1.gzdio", "w9.bzdio", "w2.xzdio
 
 // TestRPMBuild reads and verifies what rpmbuild builds.
 func TestRPMBuild(t *testing.T) {
-	need(t, "rpmbuild")
+	judges.Need(t, "rpmbuild")
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "sample.txt"), []byte("text\n"), 0o644); err != nil {
 		t.Fatal(err)

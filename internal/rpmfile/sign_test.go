@@ -11,22 +11,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/weld-linux/weld-bridge/internal/judges"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile/rpmtest"
 )
-
-// need ends the test when a judge is missing: as an error in CI, else as skipped.
-func need(t *testing.T, programs ...string) {
-	t.Helper()
-	for _, p := range programs {
-		if _, err := exec.LookPath(p); err != nil {
-			if os.Getenv("CI") == "true" {
-				t.Fatal(err)
-			}
-			t.Skip(err)
-		}
-	}
-}
 
 // run gives the output of a program; it fails the test when the program fails and must not.
 func run(t *testing.T, must bool, name string, args ...string) string {
@@ -99,7 +87,7 @@ func sign(t *testing.T, data []byte, s rpmfile.Signer, opts rpmfile.SignOptions,
 }
 
 func TestSignJudged(t *testing.T) {
-	need(t, "rpmkeys")
+	judges.Need(t, "rpmkeys")
 	db := t.TempDir()
 	for _, algo := range []string{"rsa", "ed25519"} {
 		keys, signer := newKey(t, algo)
@@ -262,7 +250,7 @@ func TestKojiKeyID(t *testing.T) {
 
 // TestLikeRPMSign compares our signature header with that of rpmsign, by the same key and at the same second.
 func TestLikeRPMSign(t *testing.T) {
-	need(t, "rpmsign", "gpg")
+	judges.Need(t, "rpmsign", "gpg")
 	home := t.TempDir()
 	if err := os.Chmod(home, 0o700); err != nil {
 		t.Fatal(err)

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/weld-linux/weld-bridge/internal/judges"
 )
 
 // memory is a sink and the contents it took.
@@ -118,12 +120,7 @@ func sampleTree(t *testing.T) string {
 }
 
 func TestRealTar(t *testing.T) {
-	if _, err := exec.LookPath("tar"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("tar is missing")
-		}
-		t.Skip("tar is missing")
-	}
+	judges.Need(t, "tar")
 	dir := sampleTree(t)
 	for _, c := range []struct {
 		name string
