@@ -11,7 +11,7 @@ import (
 	"os"
 	"sync"
 
-	"github.com/klauspost/compress/flate"
+	"github.com/weld-linux/weld-bridge/internal/inflate"
 )
 
 // maxFileHeader bounds the header of a file object: a link target of PATH_MAX and 64 KiB of attributes each have room.
@@ -32,7 +32,7 @@ type File struct {
 
 var (
 	bufferPool  = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 64<<10) }}
-	inflatePool = sync.Pool{New: func() any { return flate.NewReader(nil) }}
+	inflatePool = sync.Pool{New: func() any { return inflate.NewReader(nil) }}
 )
 
 // openLoose reads a file object as it lies in a repository: header and deflate stream.
@@ -43,7 +43,7 @@ func openLoose(sum Checksum, file io.ReadCloser) (*File, error) {
 	f.release = func() error {
 		in.Reset(nil)
 		bufferPool.Put(in)
-		if z, ok := f.content.(flate.Resetter); ok {
+		if z, ok := f.content.(*inflate.Reader); ok {
 			inflatePool.Put(z)
 		}
 		return file.Close()
@@ -53,9 +53,9 @@ func openLoose(sum Checksum, file io.ReadCloser) (*File, error) {
 		f.Info, f.Size, err = parseArchiveHeader(header)
 	}
 	if err == nil && !f.Info.IsSymlink() {
-		z := inflatePool.Get().(io.ReadCloser)
+		z := inflatePool.Get().(*inflate.Reader)
+		z.Reset(in)
 		f.content = z
-		err = z.(flate.Resetter).Reset(in, nil)
 	}
 	return f.begin(err)
 }
@@ -124,7 +124,7 @@ func (f *File) Read(p []byte) (int, error) {
 	f.left -= int64(n)
 	switch {
 	case f.left < 0 || err == io.EOF && f.left > 0:
-		f.end = fmt.Errorf("object %s: content is not the %d bytes that its header says", Object{TypeFile, f.name}, f.Size)
+		f.end = f.wrongSize()
 	case err == io.EOF:
 		f.end = f.verify()
 	case err != nil:
@@ -134,6 +134,57 @@ func (f *File) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	return n, f.end
+}
+
+// WriteTo writes what is left of the content. Its error is nil only when size and checksum are right.
+func (f *File) WriteTo(w io.Writer) (n int64, err error) {
+	from, ok := f.content.(io.WriterTo)
+	if !ok || f.end != nil {
+		return io.Copy(w, struct{ io.Reader }{f})
+	}
+	out := &checkedWriter{f: f, w: w}
+	_, err = from.WriteTo(out)
+	switch {
+	case out.err != nil:
+		return out.n, out.err
+	case err != nil:
+		f.end = fmt.Errorf("object %s: %w", Object{TypeFile, f.name}, err)
+	case f.left > 0:
+		f.end = f.wrongSize()
+	default:
+		f.end = f.verify()
+	}
+	if f.end != io.EOF {
+		err = f.end
+	}
+	return out.n, err
+}
+
+// checkedWriter passes on content that is hashed and counted.
+type checkedWriter struct {
+	f   *File
+	w   io.Writer
+	n   int64
+	err error
+}
+
+func (c *checkedWriter) Write(b []byte) (int, error) {
+	if c.f.left -= int64(len(b)); c.f.left < 0 {
+		c.f.end = c.f.wrongSize()
+		c.err = c.f.end
+		return 0, c.err
+	}
+	if c.f.hash != nil {
+		c.f.hash.Write(b)
+	}
+	n, err := c.w.Write(b)
+	c.n += int64(n)
+	c.err = err
+	return n, err
+}
+
+func (f *File) wrongSize() error {
+	return fmt.Errorf("object %s: content is not the %d bytes that its header says", Object{TypeFile, f.name}, f.Size)
 }
 
 func (f *File) verify() error {

@@ -86,17 +86,15 @@ func (r *Repo) Fsck(ctx context.Context, fault func(error)) (objects int, err er
 			fault(fmt.Errorf("reference %s: %w", name, err))
 		}
 	}
-	for t, sums := range seen {
-		for sum := range sums {
-			if o := (Object{Type(t), sum}); !damaged.Has(o) && !r.Has(o) {
-				fault(fmt.Errorf("object %s: %w", o, ErrNotFound))
-			}
+	return objects, seen.Each(func(o Object) error {
+		if !damaged.Has(o) && !r.Has(o) {
+			fault(fmt.Errorf("object %s: %w", o, ErrNotFound))
 		}
-	}
-	return objects, nil
+		return ctx.Err()
+	})
 }
 
-func (r *Repo) checkAll(ctx context.Context, fault func(error)) (damaged Set, objects int, err error) {
+func (r *Repo) checkAll(ctx context.Context, fault func(error)) (damaged *Set, objects int, err error) {
 	damaged = NewSet()
 	var (
 		mu   sync.Mutex

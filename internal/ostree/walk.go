@@ -11,48 +11,13 @@ import (
 	"slices"
 )
 
-// Set is a set of objects.
-type Set [len(extensions)]map[Checksum]struct{}
-
-// NewSet makes an empty set.
-func NewSet() Set {
-	var s Set
-	for t := range s {
-		s[t] = map[Checksum]struct{}{}
-	}
-	return s
-}
-
-// Has tells whether the object is in the set.
-func (s Set) Has(o Object) bool {
-	_, ok := s[o.Type][o.Checksum]
-	return ok
-}
-
-// Add puts an object into the set and tells whether it is new there.
-func (s Set) Add(o Object) bool {
-	if s.Has(o) {
-		return false
-	}
-	s[o.Type][o.Checksum] = struct{}{}
-	return true
-}
-
-// Len is the number of objects.
-func (s Set) Len() (n int) {
-	for _, m := range s {
-		n += len(m)
-	}
-	return n
-}
-
 // Walk adds to seen all that a commit reaches: its parents, as far as they are there, its trees and files. What is in seen
 // already is not entered again. Files are not opened.
-func (r Reader) Walk(ctx context.Context, commit Checksum, seen Set) error {
+func (r Reader) Walk(ctx context.Context, commit Checksum, seen *Set) error {
 	for child := false; !commit.IsZero() && seen.Add(Object{TypeCommit, commit}); {
 		c, err := r.ReadCommit(commit)
 		if err != nil && child && errors.Is(err, ErrNotFound) {
-			delete(seen[TypeCommit], commit)
+			seen.Remove(Object{TypeCommit, commit})
 			return nil
 		}
 		if err != nil {
@@ -68,7 +33,7 @@ func (r Reader) Walk(ctx context.Context, commit Checksum, seen Set) error {
 }
 
 // WalkTree adds to seen all that a directory reaches.
-func (r Reader) WalkTree(ctx context.Context, tree Checksum, seen Set) error {
+func (r Reader) WalkTree(ctx context.Context, tree Checksum, seen *Set) error {
 	todo := []Checksum{tree}
 	for len(todo) > 0 {
 		tree, todo = todo[len(todo)-1], todo[:len(todo)-1]
@@ -94,7 +59,7 @@ func (r Reader) WalkTree(ctx context.Context, tree Checksum, seen Set) error {
 }
 
 // Reachable gives all that the references reach.
-func (r *Repo) Reachable(ctx context.Context) (Set, error) {
+func (r *Repo) Reachable(ctx context.Context) (*Set, error) {
 	seen := NewSet()
 	roots, err := r.roots()
 	if err != nil {
@@ -143,7 +108,7 @@ type Pruned struct {
 // Prune removes the objects that no reference reaches. Parents go before their children, so an interrupted run leaves no directory with something
 // missing below it. A dry run removes nothing. An object that is reachable but missing or damaged stops it before anything is removed.
 // The caller has the exclusive lock. hold, which may be nil, puts more into the set of what is kept: what references elsewhere reach.
-func (r *Repo) Prune(ctx context.Context, dry bool, hold func(keep Set) error) (p Pruned, err error) {
+func (r *Repo) Prune(ctx context.Context, dry bool, hold func(keep *Set) error) (p Pruned, err error) {
 	keep, err := r.Reachable(ctx)
 	if err == nil && hold != nil {
 		err = hold(keep)
@@ -237,16 +202,4 @@ func (r *Repo) parentsFirst(trees []Checksum) []Checksum {
 		}
 	}
 	return slices.Clip(ordered)
-}
-
-// Each visits every object of the set, in no order, until visit fails.
-func (s Set) Each(visit func(Object) error) error {
-	for t, sums := range s {
-		for sum := range sums {
-			if err := visit(Object{Type(t), sum}); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

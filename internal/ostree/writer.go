@@ -170,7 +170,7 @@ func (w *Writer) PutObject(from Source, o Object) error {
 }
 
 // CopyTree copies a tree with all that it reaches from another source; what is in seen already is left out.
-func (w *Writer) CopyTree(ctx context.Context, from Reader, tree Checksum, seen Set) error {
+func (w *Writer) CopyTree(ctx context.Context, from Reader, tree Checksum, seen *Set) error {
 	fresh := NewSet()
 	if err := from.WalkTree(ctx, tree, fresh); err != nil {
 		return err
