@@ -42,7 +42,7 @@ var dependencies = []dependency{
 	{"bzip2", "bzip2", "archives in tests"},
 	{"xz-utils", "xz", "archives in tests"},
 	{"zstd", "zstd", "archives in tests"},
-	{"lzip", "lzip", "archives in tests"},
+	{"lzip", "lzip", "an encoder of source archives"},
 	{"zip", "zip", "archives in tests"},
 	{"strace", "strace", "shows that publishing reads no payload"},
 	{"subversion", "subversion", "upstreams in Subversion"},

@@ -127,7 +127,7 @@ var versionBound = map[string]bool{"libzstd": true, "lzma2": true}
 
 // anyVersion lists the libraries whose releases of many years give the same bytes. A recipe does not name the one that is installed, so
 // that it is the same on every machine; the digest decides.
-var anyVersion = map[string]bool{"zlib": true, "gzip": true, "zgz": true, "libbz2": true, "liblzma": true}
+var anyVersion = map[string]bool{"zlib": true, "gzip": true, "zgz": true, "node": true, "libbz2": true, "liblzma": true}
 
 // recorded gives the version that a recipe names: none where every version does, as far as is known. An older one of several that are installed is named,
 // because it was tried after the newest.
@@ -233,32 +233,44 @@ func (h *helper) encode(ctx context.Context, params []param, threads int, in io.
 	return run(ctx, h.program, args, in, out)
 }
 
-// systemEncoder is a program of the distribution that writes whole gzip members.
+// systemEncoder is a program of the system.
 type systemEncoder struct {
 	helper
-	args  []string
-	rsync []string // the options for rsync=1 and so on
+	systemProgram
 }
 
-var (
-	gzipVersion = regexp.MustCompile(`^gzip (\d[0-9.]*)`)
-	zgzVersion  = regexp.MustCompile(`^zgz (\d+)`)
-)
+// systemProgram is a program that may be installed and how it is called.
+type systemProgram struct {
+	name   string
+	says   *regexp.Regexp // finds the version in what --version says
+	args   []string
+	level  string   // how a level is said
+	rsync  []string // the options for rsync=1 and so on
+	member bool     // it writes whole gzip members
+}
 
-// systemEncoders finds GNU gzip, whose deflate is not zlib's, and pristine-tar's
-// zgz, which has both forms of GNU gzip's --rsyncable.
+// nodeDeflate is what node runs. Its zlib is a fork, the one that npm packs with.
+const nodeDeflate = `process.stdin.pipe(require("zlib").createDeflateRaw({level: +process.argv[1]})).pipe(process.stdout)`
+
+// systemPrograms are GNU gzip, whose deflate is not zlib's; pristine-tar's zgz, which has both forms of GNU gzip's --rsyncable; lzip; node.
+var systemPrograms = []systemProgram{
+	{"gzip", regexp.MustCompile(`^gzip (\d[0-9.]*)`), []string{"-n", "-c"}, "-%d", []string{"--rsyncable"}, true},
+	{"zgz", regexp.MustCompile(`^zgz (\d+)`), []string{"-G", "-n"}, "-%d", []string{"-R", "-r"}, true},
+	{"lzip", regexp.MustCompile(`^lzip (\d[0-9.]*)`), []string{"-c"}, "-%d", nil, false},
+	{"node", regexp.MustCompile(`^v(\d[0-9.]*)`), []string{"-e", nodeDeflate}, "%d", nil, false},
+}
+
+// systemEncoders finds those that are installed.
 func systemEncoders(ctx context.Context) []encoder {
 	var found []encoder
-	if program, err := exec.LookPath("gzip"); err == nil {
-		line, err := firstLine(ctx, program)
-		if m := gzipVersion.FindStringSubmatch(line); err == nil && m != nil {
-			found = append(found, &systemEncoder{helper{"gzip", m[1], program}, []string{"-n", "-c"}, []string{"--rsyncable"}})
+	for _, p := range systemPrograms {
+		program, err := exec.LookPath(p.name)
+		if err != nil {
+			continue
 		}
-	}
-	if program, err := exec.LookPath("zgz"); err == nil {
 		line, err := firstLine(ctx, program)
-		if m := zgzVersion.FindStringSubmatch(line); err == nil && m != nil {
-			found = append(found, &systemEncoder{helper{"zgz", m[1], program}, []string{"-G", "-n"}, []string{"-R", "-r"}})
+		if m := p.says.FindStringSubmatch(line); err == nil && m != nil {
+			found = append(found, &systemEncoder{helper{p.name, m[1], program}, p})
 		}
 	}
 	return found
@@ -268,13 +280,16 @@ func (s *systemEncoder) encode(ctx context.Context, params []param, _ int, in io
 	args := slices.Clone(s.args)
 	for _, p := range params {
 		switch {
-		case p.name == "level" && p.value >= 1 && p.value <= 9:
-			args = append(args, fmt.Sprintf("-%d", p.value))
+		case p.name == "level" && p.value >= 0 && p.value <= 9:
+			args = append(args, fmt.Sprintf(s.level, p.value))
 		case p.name == "rsync" && p.value >= 1 && int(p.value) <= len(s.rsync):
 			args = append(args, s.rsync[p.value-1])
 		default:
 			return fmt.Errorf("%s: unknown parameter %s", s.lib, p)
 		}
+	}
+	if !s.member {
+		return run(ctx, s.program, args, in, out)
 	}
 	bare := &bareDeflate{w: out}
 	if err := run(ctx, s.program, args, in, bare); err != nil {

@@ -3,15 +3,15 @@ package pristine
 import (
 	"bytes"
 	"compress/bzip2"
-	"compress/flate"
 	"encoding/binary"
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz/lzma"
 	"github.com/xi2/xz"
+
+	"github.com/weld-linux/weld-bridge/internal/inflate"
 )
 
 // Format names a compressed form, as RPM's PAYLOADCOMPRESSOR does.
@@ -24,6 +24,7 @@ const (
 	Bzip2   Format = "bzip2"
 	XZ      Format = "xz"
 	LZMA    Format = "lzma"
+	Lzip    Format = "lzip"
 	Zstd    Format = "zstd"
 	Deflate Format = "deflate"
 	None    Format = "none"
@@ -31,7 +32,7 @@ const (
 
 func (f Format) known() bool {
 	switch f {
-	case Gzip, Bzip2, XZ, LZMA, Zstd, Deflate, None:
+	case Gzip, Bzip2, XZ, LZMA, Lzip, Zstd, Deflate, None:
 		return true
 	}
 	return false
@@ -44,6 +45,7 @@ var magics = []struct {
 	{Gzip, "\x1f\x8b\x08"},
 	{Bzip2, "BZh"},
 	{XZ, "\xfd7zXZ\x00"},
+	{Lzip, lzipMagic},
 	{Zstd, "\x28\xb5\x2f\xfd"},
 }
 
@@ -92,7 +94,7 @@ const maxWindow = 128 << 20
 func Decompress(r io.Reader, format Format) (io.ReadCloser, error) {
 	switch format {
 	case Gzip:
-		z, err := gzip.NewReader(r)
+		z, err := inflate.NewGzipReader(r)
 		if err != nil {
 			return nil, fmt.Errorf("gzip: %w", err)
 		}
@@ -111,6 +113,9 @@ func Decompress(r io.Reader, format Format) (io.ReadCloser, error) {
 			return nil, fmt.Errorf("lzma: %w", err)
 		}
 		return io.NopCloser(z), nil
+	case Lzip:
+		z, err := newLzipReader(r)
+		return io.NopCloser(z), err
 	case Zstd:
 		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
 		if err != nil {
@@ -118,7 +123,7 @@ func Decompress(r io.Reader, format Format) (io.ReadCloser, error) {
 		}
 		return z.IOReadCloser(), nil
 	case Deflate:
-		return flate.NewReader(r), nil
+		return io.NopCloser(inflate.NewReader(r)), nil
 	case None:
 		return io.NopCloser(r), nil
 	}

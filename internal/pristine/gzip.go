@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -86,7 +87,13 @@ func gzipCandidates(h gzipHeader, hint Hint) []candidate {
 	if d := strings.IndexFunc(hint.Flags, func(r rune) bool { return r >= '1' && r <= '9' }); d >= 0 {
 		level = int(hint.Flags[d] - '0')
 	}
-	return deflateCandidates(hint, level, h.os == 255)
+	l := deflateCandidates(hint, level, h.os == 255)
+	if h.mtime == 0 && h.flags == 0 && hint.RPMVersion == "" { // npm is among those who write neither name nor time
+		for _, n := range []int{9, 6} {
+			l = slices.Insert(l, 2, candidate{library: "node", params: "level=" + strconv.Itoa(n)})
+		}
+	}
+	return l
 }
 
 // deflateCandidates begins with the likeliest level and writers, then takes the

@@ -13,8 +13,8 @@ import (
 )
 
 // layout tells where the streams of the archive lie, as far as that can be read
-// without decompressing: for xz from its indexes, for zstd from the block
-// headers, for gzip that there is more than one when the length in the last
+// without decompressing: for xz from its indexes, for lzip from the sizes at the ends
+// of its members, for zstd from the block headers, for gzip that there is more than one when the length in the last
 // trailer does not fit. Nil means one stream, or not known.
 func (s *search) layout() ([]span, error) {
 	switch s.format {
@@ -22,6 +22,8 @@ func (s *search) layout() ([]span, error) {
 		return s.xzLayout()
 	case Zstd:
 		return s.zstdLayout()
+	case Lzip:
+		return s.lzipLayout()
 	case Gzip:
 		if s.hint.PlainSize <= 0 || s.size < 18 {
 			return nil, nil

@@ -103,6 +103,8 @@ func (s *search) describe(head, end int64) (stream, error) {
 		st, err = s.xz(head, end)
 	case LZMA:
 		st, err = s.lzma(head, end)
+	case Lzip:
+		st, err = s.lzip(head, end)
 	case Zstd:
 		st, err = s.zstd(head, end)
 	case Deflate:
