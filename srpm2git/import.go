@@ -31,18 +31,18 @@ older than what the branch has is refused; with --rebuild it takes its place, an
 				return err
 			}
 			im.Mirrors, im.Metadata, im.Force = at.mirrors, at.metadata, b.Force
-			items, many, err := cli.Inputs(args, func(name string) bool {
+			items, many := cli.Inputs(args, func(name string) bool {
 				return strings.HasSuffix(name, ".src.rpm") || strings.HasSuffix(name, ".nosrc.rpm")
 			})
-			if err != nil {
+			b.Many = many
+			if items, err = b.Select(byPackage(items)); err != nil {
 				return err
 			}
-			b.Many = many
 			if err := im.Open(); err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, im.Close()) }()
-			return b.Run(cmd, byPackage(items), func(ctx context.Context, it bulk.Item) bulk.Result { return importGroup(ctx, im, it) })
+			return b.Run(cmd, inOrder(im, items), func(ctx context.Context, it bulk.Item) bulk.Result { return importGroup(ctx, im, it) })
 		},
 	}
 	at.add(cmd)
@@ -57,7 +57,6 @@ older than what the branch has is refused; with --rebuild it takes its place, an
 type version struct {
 	path string
 	evr  rpmver.EVR
-	bad  error
 }
 
 // byPackage orders the inputs so that the versions of one package follow each other from the oldest on, and notes in each
@@ -70,9 +69,11 @@ func byPackage(items []bulk.Item) []bulk.Item {
 	}
 	list := make([]keyed, len(items))
 	for i, it := range items {
-		path := it.Value.(cli.File).Path
-		n, err := gitmirror.Probe(path)
-		list[i] = keyed{it, version{path, rpmver.Parse(n.EVR()), err}, n.Name}
+		list[i] = keyed{item: it, v: version{path: it.Value.(cli.File).Path}}
+		if it.Err == nil {
+			n, _ := gitmirror.Probe(list[i].v.path) // what is wrong with it, its import says
+			list[i].v.evr, list[i].name = rpmver.Parse(n.EVR()), n.Name
+		}
 	}
 	slices.SortStableFunc(list, func(a, b keyed) int {
 		if c := strings.Compare(a.name, b.name); c != 0 {
@@ -85,13 +86,26 @@ func byPackage(items []bulk.Item) []bulk.Item {
 	})
 	var prev chan struct{}
 	for i := range list {
-		if i == 0 || list[i].name != list[i-1].name {
+		if i == 0 || list[i].name == "" || list[i].name != list[i-1].name {
 			prev = nil
 		}
 		turn := &turn{path: list[i].v.path, after: prev, done: make(chan struct{})}
 		prev = turn.done
-		list[i].item.Value, list[i].item.Group = turn, list[i].name
+		list[i].item.Value = turn
+		if list[i].name != "" {
+			list[i].item.Group = list[i].name
+		}
 		items[i] = list[i].item
+	}
+	return items
+}
+
+// inOrder gives the items that will be begun their places in the history of the metadata.
+func inOrder(im *gitmirror.Importer, items []bulk.Item) []bulk.Item {
+	for _, it := range items {
+		if it.Err == nil {
+			it.Value.(*turn).place = im.Reserve()
+		}
 	}
 	return items
 }
@@ -99,6 +113,7 @@ func byPackage(items []bulk.Item) []bulk.Item {
 // turn makes an import wait for the older version of its package.
 type turn struct {
 	path  string
+	place int
 	after chan struct{}
 	done  chan struct{}
 }
@@ -109,14 +124,19 @@ func importGroup(ctx context.Context, im *gitmirror.Importer, it bulk.Item) bulk
 	if t.after != nil {
 		<-t.after
 	}
-	out, err := im.Import(ctx, t.path)
+	out, err := im.ImportAt(ctx, t.place, t.path)
 	if err != nil {
-		stage, class := "import", "other"
-		var e *gitmirror.Error
-		if errors.As(err, &e) {
-			stage, class = e.Stage, e.Class
-		}
-		return bulk.Failed(stage, class, err)
+		return failedAt("import", err)
 	}
 	return bulk.Result{OK: true, Skipped: out.Skipped, Figures: map[string]any{"import": out}}
+}
+
+// failedAt is the result of an item that ended with err, at stage if err does not know better.
+func failedAt(stage string, err error) bulk.Result {
+	class := "other"
+	var e *gitmirror.Error
+	if errors.As(err, &e) {
+		stage, class = e.Stage, e.Class
+	}
+	return bulk.Failed(stage, class, err)
 }

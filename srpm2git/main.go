@@ -18,7 +18,7 @@ them back byte for byte, or makes new ones of what stands on the branches.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 some of many items failed and are listed.`,
 	}
-	cmd.AddCommand(newImportCmd(), newExportCmd(), newSourcesCmd(), newSRPMCmd(), newPullCmd(), newVerifyCmd())
+	cmd.AddCommand(newImportCmd(), newExportCmd(), newSourcesCmd(), newSRPMCmd(), newPullCmd(), newVerifyCmd(), newMergeCmd())
 	return cmd
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/weld-linux/weld-bridge/internal/pristine"
 	"github.com/weld-linux/weld-bridge/internal/tarmodel"
@@ -50,6 +51,11 @@ func (im *Importer) storeSource(ctx context.Context, p *pristineTree, src *sourc
 	if ok, err := isTar(f, format); err != nil || !ok {
 		return im.keep(p, f, src, "")
 	}
+	if format == pristine.None && strings.HasSuffix(src.name, ".gem") {
+		if st, err := im.storeGem(ctx, p, f, src, strip); !errors.Is(err, tarmodel.ErrUnsupported) {
+			return st, err
+		}
+	}
 	st, err := im.storeTar(ctx, p, f, format, src, strip)
 	if errors.Is(err, tarmodel.ErrUnsupported) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return im.keep(p, f, src, err.Error())
@@ -58,7 +64,7 @@ func (im *Importer) storeSource(ctx context.Context, p *pristineTree, src *sourc
 }
 
 // again reports whether an archive that was kept as it is, for want of an encoder, is to be searched once more.
-func (im *Importer) again(rc *recipe) bool { return im.Force && rc.Kind == "blob" && rc.Why != "" }
+func (im *Importer) again(rc *recipe) bool { return im.Force && rc.Why != "" }
 
 // already finds what an earlier import stored of the same file, nil if there is nothing or its tree was cut otherwise.
 func (p *pristineTree) already(sha string, strip bool) (*stored, error) {
@@ -138,7 +144,7 @@ func (im *Importer) storeTar(ctx context.Context, p *pristineTree, f *os.File, f
 	if err != nil {
 		return nil, err
 	}
-	rc := &recipe{SHA256: src.sha256, Size: src.size, Kind: "tar", Plain: sum, Strip: strip, MTime: a.NewestMTime(), Notes: tree.Notes}
+	rc := &recipe{SHA256: src.sha256, Size: src.size, Kind: "tar", Plain: sum, Strip: strip, Top: tree.Top(), MTime: a.NewestMTime(), Notes: tree.Notes}
 	st := &stored{recipe: rc, fresh: true, count: len(a.Entries)}
 	files := fromTar(tree.Files)
 	if st.tree, err = p.r.buildTree(files); err != nil {

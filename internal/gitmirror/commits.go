@@ -22,56 +22,6 @@ func (j *job) commits() error {
 	return err
 }
 
-// upstreamTree is what the archives unpack to.
-func (j *job) upstreamTree() (tree Hash, date int64, names []string, err error) {
-	use := func(n int) *stored {
-		name := j.info.sources[n]
-		if st := j.stored[name]; st != nil && !st.tree.IsZero() {
-			names = append(names, name)
-			date = max(date, st.recipe.MTime)
-			return st
-		}
-		return nil
-	}
-	main := use(j.lay.main)
-	if main == nil && len(j.lay.inside) == 0 {
-		return j.plainTree()
-	}
-	if main != nil {
-		tree = main.tree
-	}
-	for _, n := range j.lay.inside {
-		st := use(n)
-		if st == nil {
-			continue
-		}
-		if tree.IsZero() {
-			tree = st.tree
-			continue
-		}
-		if tree, err = j.overlay(tree, st.tree); err != nil {
-			return tree, 0, nil, err
-		}
-	}
-	if tree.IsZero() {
-		return j.plainTree()
-	}
-	return tree, date, names, nil
-}
-
-// overlay unpacks one tree over another, as tar does.
-func (j *job) overlay(under, over Hash) (Hash, error) {
-	files, err := j.r.listTree(over)
-	if err != nil {
-		return under, err
-	}
-	edits := make(map[string]entry, len(files))
-	for _, f := range files {
-		edits[f.name] = f
-	}
-	return j.r.editTree(under, edits)
-}
-
 // plainTree is for packages without an archive: their sources as they are.
 func (j *job) plainTree() (Hash, int64, []string, error) {
 	var files []entry
@@ -187,6 +137,7 @@ func (j *job) commitDistro() error {
 			}
 			continue
 		}
+		u.dir = j.lay.inTree(u.dir)
 		var done PatchUse
 		if j.tip, tree, done, err = j.r.commitPatch(j.tip, tree, src, u, j.date); err != nil {
 			return fmt.Errorf("%s: %w", src.name, err)

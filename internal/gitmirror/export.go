@@ -175,6 +175,12 @@ func (ex *Exporter) Verify(ctx context.Context, name string) (Verified, error) {
 		return v, err
 	}
 	defer r.Close()
+	return r.verify(ctx, ex.encoders())
+}
+
+// verify regenerates every imported source RPM.
+func (r *repo) verify(ctx context.Context, enc *pristine.Encoders) (Verified, error) {
+	var v Verified
 	p, err := r.openPristine()
 	if err != nil {
 		return v, err
@@ -188,7 +194,7 @@ func (ex *Exporter) Verify(ctx context.Context, name string) (Verified, error) {
 			return v, err
 		}
 		var n counter
-		if err := p.write(ctx, ex.encoders(), t.sha256, &n); err != nil {
+		if err := p.write(ctx, enc, t.sha256, &n); err != nil {
 			return v, fmt.Errorf("%s: %w", t.nevr, err)
 		}
 		v.Versions++

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weld-linux/weld-bridge/internal/judges"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile/rpmtest"
 )
@@ -66,7 +67,7 @@ func (p *place) mustImport(paths ...string) []*Imported {
 // git runs git in a mirror; a name of "" is the metadata repository.
 func (p *place) git(name string, args ...string) string {
 	p.t.Helper()
-	needProgram(p.t, "git")
+	judges.Need(p.t, "git")
 	dir := filepath.Join(p.mirrors, name+".git")
 	if name == "" {
 		dir = filepath.Join(p.metadata, ".git")
@@ -85,16 +86,6 @@ func run(t *testing.T, dir, program string, args ...string) string {
 		t.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, out)
 	}
 	return string(out)
-}
-
-func needProgram(t *testing.T, name string) {
-	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is missing", name)
-		}
-		t.Skipf("%s is missing", name)
-	}
 }
 
 // file is a member of an archive or a file of a package.

@@ -75,6 +75,9 @@ func (im *Importer) Open() error {
 	return err
 }
 
+// Reserve gives away the next place in the history of the metadata, which has the imports in the order of their places, whenever they end.
+func (im *Importer) Reserve() int { return im.meta.reserve() }
+
 // Close commits what the metadata repository still has to take. When nothing was imported, nothing is left behind.
 func (im *Importer) Close() error {
 	if im.newMirrors {
@@ -106,6 +109,13 @@ func Probe(path string) (rpmfile.NEVRA, error) {
 
 // Import imports the source RPM at path. Nothing is visible of an import that fails.
 func (im *Importer) Import(ctx context.Context, path string) (*Imported, error) {
+	return im.ImportAt(ctx, im.Reserve(), path)
+}
+
+// ImportAt is Import with a place that was reserved for it alone. The metadata of those that have a later place are not committed before it
+// has ended, or Close is called.
+func (im *Importer) ImportAt(ctx context.Context, place int, path string) (*Imported, error) {
+	defer im.meta.end(place)
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, failed("read", "no file", err)
@@ -127,7 +137,7 @@ func (im *Importer) Import(ctx context.Context, path string) (*Imported, error) 
 	if err := r.acquire(); err != nil {
 		return nil, failed("store", "mirror", err)
 	}
-	out, err := im.importInto(ctx, r, f, s)
+	out, err := im.importInto(ctx, r, f, s, place)
 	if err != nil {
 		r.removeIfEmpty()
 	}
@@ -141,7 +151,7 @@ func (r *repo) removeIfEmpty() {
 	}
 }
 
-func (im *Importer) importInto(ctx context.Context, r *repo, f *os.File, s *srpm) (*Imported, error) {
+func (im *Importer) importInto(ctx context.Context, r *repo, f *os.File, s *srpm, place int) (*Imported, error) {
 	out := &Imported{NEVR: nevrName(s.nevra)}
 	done, newer, err := im.known(r, s)
 	if err != nil {
@@ -154,7 +164,7 @@ func (im *Importer) importInto(ctx context.Context, r *repo, f *os.File, s *srpm
 	if done && !im.Force {
 		if l, err := readLock(im.Metadata, s.nevra.Name); err == nil && l != nil && !lockOlder(l, s) {
 			out.Skipped = true
-			return out, im.refresh(ctx, r, l)
+			return out, im.refresh(ctx, r, l, place)
 		}
 	}
 	if name, err := im.meta.dirty(s.nevra.Name); err != nil {
@@ -170,7 +180,7 @@ func (im *Importer) importInto(ctx context.Context, r *repo, f *os.File, s *srpm
 	if err := s.unpack(ctx, f, spool); err != nil {
 		return nil, failed("unpack", "damaged payload", err)
 	}
-	j := newJob(im, r, s)
+	j := newJob(im, r, s, place)
 	if newer != "" {
 		err = j.rebuild(ctx, f)
 	} else {

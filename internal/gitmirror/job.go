@@ -17,6 +17,7 @@ type job struct {
 	im     *Importer
 	r      *repo
 	s      *srpm
+	place  int // in the history of the metadata
 	out    *Imported
 	p      *pristineTree
 	info   *specInfo
@@ -31,8 +32,8 @@ type job struct {
 	files               map[string][]byte // of the metadata
 }
 
-func newJob(im *Importer, r *repo, s *srpm) *job {
-	return &job{im: im, r: r, s: s, out: &Imported{NEVR: nevrName(s.nevra)}, stored: map[string]*stored{}}
+func newJob(im *Importer, r *repo, s *srpm, place int) *job {
+	return &job{im: im, r: r, s: s, place: place, out: &Imported{NEVR: nevrName(s.nevra)}, stored: map[string]*stored{}}
 }
 
 // run does the work: store, commit, prove, publish.
@@ -77,8 +78,8 @@ func (j *job) publish(refs map[string]Hash) error {
 	if err := j.r.update(refs); err != nil {
 		return failed("publish", "git", err)
 	}
-	c := change{name: j.s.nevra.Name, subject: "Import " + nevrName(j.s.nevra), date: j.date, files: j.files}
-	return failed("metadata", "metadata", j.im.meta.add(c))
+	c := change{name: j.s.nevra.Name, message: "Import " + nevrName(j.s.nevra), date: j.date, files: j.files}
+	return failed("metadata", "metadata", j.im.meta.add(j.place, c))
 }
 
 func (j *job) readSpec() error {
@@ -120,9 +121,6 @@ func (j *job) store(ctx context.Context) error {
 	if name, ok := j.info.sources[j.lay.main]; ok && !j.lay.create {
 		strip[name] = true
 	}
-	for _, n := range j.lay.beside {
-		strip[j.info.sources[n]] = false
-	}
 	for i := range j.s.sources {
 		src := &j.s.sources[i]
 		st, err := j.im.storeSource(ctx, j.p, src, strip[src.name])
@@ -149,7 +147,7 @@ func (j *job) store(ctx context.Context) error {
 // storeSRPM stores how the source RPM itself comes back. That its pieces make its payload was proven when it was unpacked.
 func (j *job) storeSRPM(ctx context.Context, f *os.File) error {
 	s := j.s
-	rc := &recipe{SHA256: s.sha256, Size: s.size, Kind: "srpm", Plain: s.plain, Cpio: s.cpio}
+	rc := &recipe{SHA256: s.sha256, Size: s.size, Kind: "srpm", Plain: s.plain, Pieces: s.cpio}
 	if old, err := j.p.known(s.sha256, rc.Strip); err != nil || old != nil && !j.im.again(old) {
 		return err
 	}
@@ -179,7 +177,7 @@ func (j *job) storeSRPM(ctx context.Context, f *os.File) error {
 	found, err := pristine.Find(ctx, j.im.Encoders, io.NewSectionReader(f, s.payload, s.size-s.payload), s.size-s.payload, plain, hint)
 	switch {
 	case errors.Is(err, pristine.ErrNoEncoder):
-		rc.Kind, rc.Why, rc.Cpio = "blob", "payload: "+err.Error(), nil
+		rc.Kind, rc.Why, rc.Pieces = "blob", "payload: "+err.Error(), nil
 		j.out.Verbatim = append(j.out.Verbatim, rc.Why)
 		w, err := j.r.writer()
 		if err != nil {

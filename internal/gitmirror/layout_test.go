@@ -13,6 +13,7 @@ import (
 func TestLayout(t *testing.T) {
 	one := string(gz(t, tarball(t, file{"p-1/a", "1"}, file{"p-1/d/b", "2"})))
 	two := string(gz(t, tarball(t, file{"more/c", "3"}, file{"more/d", "4"})))
+	again := string(gz(t, tarball(t, file{"p-1/e", "5"})))
 	flat := string(tarball(t, file{"x", "1"}, file{"d/y", "2"}))
 	for _, c := range []struct {
 		name, prep, sources string
@@ -24,7 +25,11 @@ func TestLayout(t *testing.T) {
 		{"inside", "%setup -q -a 1", "Source0: one.tar.gz\nSource1: two.tar.gz\n", []file{{"one.tar.gz", one}, {"two.tar.gz", two}}, "a d/b more/c more/d"},
 		{"inside, attached", "%autosetup -a1 -p1", "Source0: one.tar.gz\nSource1: two.tar.gz\n", []file{{"one.tar.gz", one}, {"two.tar.gz", two}}, "a d/b more/c more/d"},
 		{"second setup", "%setup -q\n%setup -q -T -D -a 1", "Source0: one.tar.gz\nSource1: two.tar.gz\n", []file{{"one.tar.gz", one}, {"two.tar.gz", two}}, "a d/b more/c more/d"},
-		{"beside", "%setup -q -b 1", "Source0: one.tar.gz\nSource1: two.tar.gz\n", []file{{"one.tar.gz", one}, {"two.tar.gz", two}}, "a d/b"},
+		{"beside", "%setup -q -b 1", "Source0: one.tar.gz\nSource1: two.tar.gz\n", []file{{"one.tar.gz", one}, {"two.tar.gz", two}}, "more/c more/d p-1/a p-1/d/b"},
+		{"beside, into the same", "%setup -q -b 1", "Source0: one.tar.gz\nSource1: again.tar.gz\n", []file{{"one.tar.gz", one}, {"again.tar.gz", again}}, "a d/b e"},
+		{"itself inside", "%autosetup -a 0", "Source0: one.tar.gz\n", []file{{"one.tar.gz", one}}, "a d/b p-1/a p-1/d/b"},
+		{"two directories", "%setup -q -n p-1/d -a 1", "Source0: one.tar.gz\nSource1: two.tar.gz\n", []file{{"one.tar.gz", one}, {"two.tar.gz", two}}, "a d/b d/more/c d/more/d"},
+		{"created, two inside", "%setup -q -T -c -a 0 -a 1", "Source0: one.tar.gz\nSource1: two.tar.gz\n", []file{{"one.tar.gz", one}, {"two.tar.gz", two}}, "more/c more/d p-1/a p-1/d/b"},
 		{"without the first", "%setup -q -T -b 1 -n more", "Source0: one.tar.gz\nSource1: two.tar.gz\n", []file{{"one.tar.gz", one}, {"two.tar.gz", two}}, "c d"},
 		{"no top directory", "%setup -q -c", "Source0: flat.tar\n", []file{{"flat.tar", flat}}, "d/y x"},
 		{"no archive", "cp %{SOURCE0} .", "Source0: a.c\nSource1: b.c\n", []file{{"a.c", "1"}, {"b.c", "2"}}, "a.c b.c"},

@@ -1,7 +1,6 @@
 package gitmirror
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,10 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-
-	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/filemode"
-	"github.com/go-git/go-git/v5/plumbing/format/index"
 
 	"github.com/weld-linux/weld-bridge/internal/atomicfile"
 	"github.com/weld-linux/weld-bridge/internal/gitpack"
@@ -26,75 +21,46 @@ const metadataBranch = "refs/heads/main"
 // keptFiles are files of a package's directory that people write and imports leave alone.
 var keptFiles = []string{"upstream.toml", "README.md"}
 
-// metadata is the one metadata repository: git with a work tree, packages/NAME/ each. Imports are gathered and committed
-// in groups, so that a bulk import does not write the tree of all packages once for each.
+// metadata is the one metadata repository: git with a work tree, packages/NAME/ each. Its history has one commit for each import, in the
+// order of the places that the imports were given before they began, whenever they end: it depends neither on their speed nor on how
+// many are published at once. What waits for its turn is stored, so that memory does not grow with it.
 type metadata struct {
 	dir     string
 	mu      sync.Mutex
-	pending []change
+	places  int               // given away
+	next    int               // the first place that has not ended, or whose changes are not committed
+	ended   map[int]bool      // those from next on
+	changes map[int][]*change // of the places from next on
+	held    int               // changes whose files are in memory
 }
 
 // change is the new state of one package's directory.
 type change struct {
 	name    string
-	subject string
+	message string
+	author  string // "": the import
 	date    int64
 	files   map[string][]byte
+	stored  map[string]Hash // instead of files, once they are in the repository
+	tree    Hash            // instead of both: the whole directory,
+	objects []object        // and what it consists of, until that is in the repository
 }
 
-// group is how many packages are committed at once in bulk.
+// object is a git object in memory.
+type object struct {
+	typ  gitpack.Type
+	data []byte
+}
+
+// group is how many changes are published at once in bulk.
 const group = 64
 
 func packageDir(name string) string { return "packages/" + name }
 
 // openMetadata opens the repository in dir, which is made when the first change is committed.
 func openMetadata(dir string) (*metadata, error) {
-	m := &metadata{dir: dir}
+	m := &metadata{dir: dir, ended: map[int]bool{}, changes: map[int][]*change{}}
 	return m, m.recover()
-}
-
-// checkoutFile names the files of the work tree that a commit is about to change. It is there only while that lasts, or
-// after a crash.
-const checkoutFile = "srpm2git.checkout"
-
-// recover brings the work tree along with a commit behind which an earlier process crashed.
-func (m *metadata) recover() error {
-	marker := filepath.Join(m.dir, ".git", checkoutFile)
-	if _, err := os.Stat(marker); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	r, err := openRepo(filepath.Join(m.dir, ".git"))
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	if err := r.acquire(); err != nil {
-		return err
-	}
-	names, err := os.ReadFile(marker)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // another process was faster
-	}
-	if err != nil {
-		return err
-	}
-	root, err := r.rootOf(metadataBranch)
-	if err != nil {
-		return err
-	}
-	touched := map[string]entry{}
-	for name := range strings.Lines(string(names)) {
-		name = strings.TrimSuffix(name, "\n")
-		e, _, err := r.lookup(root, name)
-		if err != nil {
-			return err
-		}
-		if e.mode != modeRegular {
-			e = entry{}
-		}
-		touched[name] = e
-	}
-	return m.checkout(r, touched)
 }
 
 // rootOf is the tree of a branch, zero if there is no such branch.
@@ -124,27 +90,53 @@ func readLock(dir, name string) (*Lock, error) {
 	return l, nil
 }
 
-// add takes a change; it is committed with the group.
-func (m *metadata) add(c change) error {
+// reserve gives away the next place in the history. It must be ended, with a change or without.
+func (m *metadata) reserve() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.pending = append(m.pending, c)
-	if len(m.pending) < group {
-		return nil
-	}
-	return m.flush()
+	m.places++
+	return m.places - 1
 }
 
-// close commits what is left.
+// add gives a place a change, which is published with its group once the place and those before it have ended.
+func (m *metadata) add(place int, c change) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.changes[place] = append(m.changes[place], &c)
+	if m.held++; m.held < group {
+		return nil
+	}
+	return m.flush(false)
+}
+
+// end says that a place gets no more changes.
+func (m *metadata) end(place int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ended[place] = true
+	for m.ended[m.next] && m.changes[m.next] == nil {
+		delete(m.ended, m.next)
+		m.next++
+	}
+}
+
+// close publishes what is left.
 func (m *metadata) close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.flush()
+	return m.flush(true)
 }
 
-// flush commits the pending changes and brings the work tree along.
-func (m *metadata) flush() error {
-	if len(m.pending) == 0 {
+// flush publishes the changes whose turn has come, of all that there are if last, and brings the work tree along. The others it only stores.
+func (m *metadata) flush(last bool) error {
+	var ready []int
+	for place := m.next; m.ended[place]; place++ {
+		ready = append(ready, place)
+	}
+	if last {
+		ready = slices.Sorted(maps.Keys(m.changes))
+	}
+	if m.held == 0 && len(ready) == 0 {
 		return nil
 	}
 	if err := createRepo(m.dir, false, "main"); err != nil {
@@ -158,16 +150,66 @@ func (m *metadata) flush() error {
 	if err := r.acquire(); err != nil {
 		return err
 	}
-	slices.SortStableFunc(m.pending, func(a, b change) int { return strings.Compare(a.name, b.name) })
-	if err := m.commit(r); err != nil {
+	if err := m.store(r, ready); err != nil {
 		return fmt.Errorf("metadata %s: %w", m.dir, err)
 	}
-	m.pending = nil
 	return nil
 }
 
-// commit makes one commit of each pending change, one after the other, publishes them together and writes the work tree.
-func (m *metadata) commit(r *repo) error {
+// store writes what all changes consist of and commits those of the places that are ready.
+func (m *metadata) store(r *repo, ready []int) error {
+	stored := map[*change]map[string]Hash{}
+	for _, place := range slices.Sorted(maps.Keys(m.changes)) {
+		for _, c := range m.changes[place] {
+			files, err := c.store(r)
+			if err != nil {
+				return err
+			}
+			stored[c] = files
+		}
+	}
+	var changes []*change
+	for _, place := range ready {
+		changes = append(changes, m.changes[place]...)
+	}
+	if err := m.commit(r, changes, stored); err != nil {
+		return err
+	}
+	for c, files := range stored {
+		c.stored, c.files, c.objects = files, nil, nil
+	}
+	m.held = 0
+	for _, place := range ready {
+		delete(m.changes, place)
+		delete(m.ended, place)
+		m.next = max(m.next, place+1)
+	}
+	return nil
+}
+
+// store writes what the change consists of, and gives the files.
+func (c *change) store(r *repo) (map[string]Hash, error) {
+	if c.stored != nil {
+		return c.stored, nil
+	}
+	stored := map[string]Hash{}
+	for _, name := range slices.Sorted(maps.Keys(c.files)) {
+		h, err := r.add(gitpack.Blob, c.files[name])
+		if err != nil {
+			return nil, err
+		}
+		stored[name] = h
+	}
+	for _, o := range c.objects {
+		if _, err := r.add(o.typ, o.data); err != nil {
+			return nil, err
+		}
+	}
+	return stored, nil
+}
+
+// commit makes one commit of each change, one after the other, publishes them together and writes the work tree.
+func (m *metadata) commit(r *repo, changes []*change, stored map[*change]map[string]Hash) error {
 	tip, err := r.ref(metadataBranch)
 	if err != nil {
 		return err
@@ -177,8 +219,8 @@ func (m *metadata) commit(r *repo) error {
 		return err
 	}
 	touched := map[string]entry{}
-	for _, c := range m.pending {
-		edits, err := m.edits(r, root, c)
+	for _, c := range changes {
+		edits, err := r.edits(root, c, stored[c], touched)
 		if err != nil {
 			return err
 		}
@@ -186,14 +228,11 @@ func (m *metadata) commit(r *repo) error {
 		if err != nil {
 			return err
 		}
-		for path, e := range edits {
-			touched[path] = e
-		}
 		if next == root {
 			continue
 		}
 		root = next
-		commit := commit{tree: root, date: c.date, message: c.subject + "\n"}
+		commit := commit{tree: root, author: c.author, date: c.date, message: c.message + "\n"}
 		if !tip.IsZero() {
 			commit.parents = []Hash{tip}
 		}
@@ -201,9 +240,14 @@ func (m *metadata) commit(r *repo) error {
 			return err
 		}
 	}
-	if err := r.publish(); err != nil {
+	if err := r.publish(); err != nil || len(touched) == 0 {
 		return err
 	}
+	return m.move(r, tip, touched)
+}
+
+// move sets the branch to tip and writes the touched files.
+func (m *metadata) move(r *repo, tip Hash, touched map[string]entry) error {
 	var names strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(touched)) {
 		names.WriteString(name + "\n")
@@ -217,13 +261,23 @@ func (m *metadata) commit(r *repo) error {
 	return m.checkout(r, touched)
 }
 
-// edits replaces the files of a package's directory but for those that people write.
-func (m *metadata) edits(r *repo, root Hash, c change) (map[string]entry, error) {
+// edits replaces the files of a package's directory but for those that people write, or all of it, and notes the files in touched.
+func (r *repo) edits(root Hash, c *change, stored map[string]Hash, touched map[string]entry) (map[string]entry, error) {
 	edits := map[string]entry{}
 	dir := packageDir(c.name)
-	if e, ok, err := r.lookup(root, dir); err != nil {
+	e, ok, err := r.lookup(root, dir)
+	if err != nil {
 		return nil, err
-	} else if ok {
+	}
+	if !c.tree.IsZero() {
+		pairs, err := r.diffTrees(e.hash, c.tree)
+		for _, p := range pairs {
+			touched[dir+"/"+p.path] = p.new
+		}
+		edits[dir] = entry{mode: modeTree, hash: c.tree}
+		return edits, err
+	}
+	if ok {
 		old, err := r.readTree(e.hash)
 		if err != nil {
 			return nil, err
@@ -234,107 +288,9 @@ func (m *metadata) edits(r *repo, root Hash, c change) (map[string]entry, error)
 			}
 		}
 	}
-	for name, data := range c.files {
-		h, err := r.add(gitpack.Blob, data)
-		if err != nil {
-			return nil, err
-		}
+	for name, h := range stored {
 		edits[dir+"/"+name] = entry{mode: modeRegular, hash: h}
 	}
+	maps.Copy(touched, edits)
 	return edits, nil
-}
-
-// checkout writes the touched files to the work tree and the index.
-func (m *metadata) checkout(r *repo, touched map[string]entry) error {
-	idx, err := r.st.Index()
-	if err != nil { // cut short by a crash
-		if idx, err = r.indexOf(metadataBranch); err != nil {
-			return err
-		}
-	}
-	byName := make(map[string]*index.Entry, len(idx.Entries))
-	for _, e := range idx.Entries {
-		byName[e.Name] = e
-	}
-	for path, e := range touched {
-		file := filepath.Join(m.dir, filepath.FromSlash(path))
-		if e.hash.IsZero() {
-			delete(byName, path)
-			if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-			continue
-		}
-		data, err := r.read(e.hash, gitpack.Blob)
-		if err != nil {
-			return err
-		}
-		if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
-			return err
-		}
-		if old, err := os.ReadFile(file); err != nil || !bytes.Equal(old, data) {
-			if err := atomicfile.Write(file, data, 0o666); err != nil {
-				return err
-			}
-		}
-		byName[path] = &index.Entry{Name: path, Hash: plumbing.Hash(e.hash), Mode: filemode.Regular, Size: uint32(len(data))}
-	}
-	idx.Entries = idx.Entries[:0]
-	for _, e := range byName {
-		idx.Entries = append(idx.Entries, e)
-	}
-	slices.SortFunc(idx.Entries, func(a, b *index.Entry) int { return strings.Compare(a.Name, b.Name) })
-	idx.Version, idx.Cache, idx.ResolveUndo, idx.EndOfIndexEntry = 2, nil, nil, nil
-	if err := r.st.SetIndex(idx); err != nil {
-		return err
-	}
-	return os.Remove(filepath.Join(r.dir, checkoutFile))
-}
-
-// indexOf makes an index of a branch.
-func (r *repo) indexOf(ref string) (*index.Index, error) {
-	root, err := r.rootOf(ref)
-	if err != nil || root.IsZero() {
-		return &index.Index{}, err
-	}
-	files, err := r.listTree(root)
-	idx := &index.Index{}
-	for _, f := range files {
-		idx.Entries = append(idx.Entries, &index.Entry{Name: f.name, Hash: plumbing.Hash(f.hash), Mode: filemode.FileMode(f.mode)})
-	}
-	return idx, err
-}
-
-// dirty names a file of a package that was edited and not committed; "" if there is none.
-func (m *metadata) dirty(name string) (string, error) {
-	r, err := openRepo(filepath.Join(m.dir, ".git"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	defer r.Close()
-	root, err := r.rootOf(metadataBranch)
-	if err != nil {
-		return "", err
-	}
-	e, ok, err := r.lookup(root, packageDir(name))
-	if err != nil || !ok {
-		return "", err
-	}
-	entries, err := r.readTree(e.hash)
-	if err != nil {
-		return "", err
-	}
-	for _, e := range entries {
-		data, err := os.ReadFile(filepath.Join(m.dir, "packages", name, e.name))
-		if err != nil {
-			continue // taken away, or never written because of a crash: an import puts it back
-		}
-		if gitpack.Sum(gitpack.Blob, data) != e.hash && !slices.Contains(keptFiles, e.name) {
-			return packageDir(name) + "/" + e.name, nil
-		}
-	}
-	return "", nil
 }

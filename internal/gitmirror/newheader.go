@@ -18,6 +18,8 @@ type freshHeader struct {
 	now  *specInfo       // the spec as it stands
 	w    rpmfile.HeaderWriter
 	errs []string
+
+	unchanged bool // the spec is, byte for byte, the imported one
 }
 
 // value decides between the old header and the new text.

@@ -34,8 +34,7 @@ func (st *state) readSpec() error {
 			return fmt.Errorf("neither %s.spec nor an edited package.toml in %s", st.lock.Name, dir)
 		}
 		st.spec = text
-		st.syncSpec()
-		return nil
+		return st.syncSpec()
 	}
 	doc, err := pkgtoml.Decode(filepath.Join(dir, "package.toml"), toml)
 	if err != nil {
@@ -49,6 +48,5 @@ func (st *state) readSpec() error {
 		return fmt.Errorf("%s: spec and package.toml were both edited and say different things", dir)
 	}
 	st.spec = made
-	st.syncSpec()
-	return nil
+	return st.syncSpec()
 }

@@ -128,7 +128,7 @@ func (st *state) freshHeader() (*freshHeader, error) {
 	now := newSpecInfo(n)
 	now.m["dist"] = h.old.m["dist"]
 	now.read(st.spec, rpmfile.NEVRA{})
-	h.now = now
+	h.now, h.unchanged = now, bytes.Equal(old, st.spec)
 	// The release without a distribution's macros is not what the header says; compare like with like.
 	plain := newSpecInfo(n)
 	plain.m["dist"] = h.old.m["dist"]
@@ -272,6 +272,9 @@ func (h *freshHeader) identity(n rpmfile.NEVRA, epoch int64) {
 	h.w.PutString(rpmfile.TagRPMVersion, orElse(h.was.String(rpmfile.TagRPMVersion), "4.18.0"))
 	h.w.PutUint32(rpmfile.TagSourcePackage, 1)
 	h.w.PutString(rpmfile.TagEncoding, "utf-8")
+	if h.unchanged && h.was.Has(rpmfile.TagSpec) { // with all macros expanded; only rpmbuild can make it anew
+		h.w.PutString(rpmfile.TagSpec, h.was.String(rpmfile.TagSpec))
+	}
 }
 
 // fileTags puts the list of files.

@@ -15,16 +15,16 @@ var (
 	patchRef   = regexp.MustCompile(`%\{?(?:PATCH|P:)(\d+)\}?`)
 )
 
-// prep reads one line of %prep and returns the directory that the shell is in behind it.
-func (s *specInfo) prep(l *spec.Line, dir string) string {
+// prep reads one line of %prep.
+func (s *specInfo) prep(l *spec.Line) {
 	if s.define(l.Text) {
-		return dir
+		return
 	}
 	text := strings.TrimSpace(strings.ReplaceAll(l.Text, "\\\n", " "))
 	if refs := patchRef.FindAllStringSubmatch(text, -1); refs != nil && !strings.HasPrefix(text, "%patch") && !strings.HasPrefix(text, "#") {
 		// Seen before expansion, which would make a file name of it.
-		s.hand(text, refs, l, dir)
-		return dir
+		s.hand(text, refs, l)
+		return
 	}
 	text = s.m.expand(text)
 	if i := strings.Index(text, " #"); i >= 0 {
@@ -32,34 +32,61 @@ func (s *specInfo) prep(l *spec.Line, dir string) string {
 	}
 	words := shellWords(text)
 	if len(words) == 0 {
-		return dir
+		return
 	}
-	st := step{words: words[1:], cond: s.condText(), active: s.active(), dir: dir, line: l.Num}
+	st := step{words: words[1:], cond: s.condText(), active: s.active(), line: l.Num}
 	switch word := words[0]; {
 	case word == "%setup" || word == "%autosetup" || word == "%forgesetup" || word == "%forgeautosetup":
 		st.kind, st.auto = "setup", word != "%setup" && word != "%forgesetup"
-		s.steps = append(s.steps, st)
-		return ""
+		if st.active {
+			opts, _ := options(st.words, setupValues)
+			s.dirs = []string{path.Clean(orElse(last(opts['n']), s.m["name"]+"-"+s.m["version"]))}
+		}
 	case word == "%autopatch":
 		st.kind, st.auto = "patch", true
-		s.steps = append(s.steps, st)
+	case word == "gem" && len(words) > 2 && words[1] == "unpack":
+		st.kind = "gem"
 	case patchMacro.MatchString(word):
 		st.kind = "patch"
 		if digits := patchMacro.FindStringSubmatch(word)[1]; digits != "" {
 			st.words = append([]string{"-P", digits}, st.words...)
 		}
-		s.steps = append(s.steps, st)
-	case (word == "cd" || word == "pushd") && len(words) > 1 && s.active():
-		return path.Join(dir, words[1])
-	case word == "popd" && s.active():
-		return ""
+	default:
+		if s.active() {
+			s.changeDir(words)
+		}
+		return
 	}
-	return dir
+	st.dir = s.dir()
+	s.steps = append(s.steps, st)
+}
+
+// dir is where the shell is, below the build directory.
+func (s *specInfo) dir() string { return last(s.dirs) }
+
+// changeDir follows the shell into a directory.
+func (s *specInfo) changeDir(words []string) {
+	if words[0] == "popd" && len(s.dirs) > 1 {
+		s.dirs = s.dirs[:len(s.dirs)-1]
+	}
+	if words[0] != "cd" && words[0] != "pushd" || len(words) < 2 || words[1] == "-" {
+		return
+	}
+	to := path.Join(s.dir(), words[1])
+	for _, top := range []string{"%{_builddir}", "%_builddir", "$RPM_BUILD_DIR", "${RPM_BUILD_DIR}"} {
+		if below, ok := strings.CutPrefix(words[1], top); ok {
+			to = path.Clean(strings.TrimPrefix(below, "/"))
+		}
+	}
+	if words[0] == "cd" && len(s.dirs) > 0 {
+		s.dirs = s.dirs[:len(s.dirs)-1]
+	}
+	s.dirs = append(s.dirs, to)
 }
 
 // hand notes a patch that the spec applies by a command of its own.
-func (s *specInfo) hand(text string, refs [][]string, l *spec.Line, dir string) {
-	st := step{kind: "hand", cond: s.condText(), active: s.active(), dir: dir, line: l.Num}
+func (s *specInfo) hand(text string, refs [][]string, l *spec.Line) {
+	st := step{kind: "hand", cond: s.condText(), active: s.active(), dir: s.dir(), line: l.Num}
 	words := shellWords(text)
 	// "patch -p1 < %{PATCH0}" and "patch -p1 -i %{PATCH0}" are clear enough to follow.
 	if len(refs) == 1 && len(words) > 0 && (words[0] == "patch" || words[0] == "%{__patch}" || words[0] == "%__patch") && !strings.ContainsAny(text, "|;&$`") {
@@ -105,12 +132,17 @@ func shellWords(s string) []string {
 	return words
 }
 
-// layout is what %setup makes of the archives.
-type layout struct {
-	main   int  // number of the source that the tree is made of, -1 for none
-	create bool // -c: the archive is unpacked inside of a new directory
-	inside []int
-	beside []int
+// The short options that take a value.
+const (
+	setupValues = "abnSpmM"
+	patchValues = "pPFbzdomMBYVirDg"
+)
+
+func (st *step) values() string {
+	if st.kind == "setup" {
+		return setupValues
+	}
+	return patchValues
 }
 
 // options reads short options; those in with take a value. Other words are rest.
@@ -140,45 +172,6 @@ func options(words []string, with string) (opts map[byte][]string, rest []string
 	return opts, rest
 }
 
-// layout finds out which archives %prep unpacks where.
-func (s *specInfo) layout() layout {
-	out := layout{main: -1}
-	first := true
-	for _, st := range s.steps {
-		if st.kind != "setup" || !st.active {
-			continue
-		}
-		opts, _ := options(st.words, "abnSpmM")
-		numbers := func(c byte) (list []int) {
-			for _, v := range opts[c] {
-				if n, err := strconv.Atoi(v); err == nil {
-					list = append(list, n)
-				}
-			}
-			return list
-		}
-		if _, none := opts['T']; !none && first {
-			out.main = 0
-			if _, ok := s.sources[0]; !ok && len(s.order) > 0 {
-				out.main = s.order[0]
-			}
-		}
-		if _, ok := opts['c']; ok && first {
-			out.create = true
-		}
-		out.inside = append(out.inside, numbers('a')...)
-		out.beside = append(out.beside, numbers('b')...)
-		first = false
-	}
-	if first && len(s.order) > 0 {
-		out.main = s.order[0] // no %setup: the first source, if it is an archive
-	}
-	if out.main < 0 && len(out.beside) > 0 {
-		out.main, out.beside = out.beside[0], out.beside[1:]
-	}
-	return out
-}
-
 // use is a patch and how the spec applies it.
 type use struct {
 	patchTag
@@ -203,19 +196,16 @@ func (s *specInfo) uses() []use {
 	seen := map[int]bool{}
 	for i := range s.steps {
 		st := &s.steps[i]
-		if st.kind == "setup" && !st.auto {
+		if st.kind == "gem" || st.kind == "setup" && !st.auto {
 			continue
 		}
-		opts, rest := options(st.words, "pPFbzdomMnSaBYVirDg")
+		opts, rest := options(st.words, st.values())
 		if st.auto && st.kind == "setup" {
 			if _, never := opts['N']; never {
 				continue
 			}
 		}
 		u := use{how: "macro", step: st, strip: s.strip(st, opts), fuzz: atoi(last(opts['F']), fuzz), dir: path.Join(st.dir, last(opts['d']))}
-		if st.kind != "hand" && u.dir == "." {
-			u.dir = ""
-		}
 		_, u.empty = opts['E']
 		_, u.revert = opts['R']
 		switch {
@@ -260,7 +250,7 @@ func (s *specInfo) strip(st *step, opts map[byte][]string) int {
 	}
 	for _, other := range s.steps {
 		if other.auto && other.kind == "setup" {
-			o, _ := options(other.words, "pPFbzdomMnSaBYVirDg")
+			o, _ := options(other.words, setupValues)
 			if scm := last(o['S']); scm != "" && scm != "patch" && scm != "gendiff" && scm != "bzr" {
 				return 1
 			}

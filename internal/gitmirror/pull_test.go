@@ -17,6 +17,8 @@ import (
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/weld-linux/weld-bridge/internal/judges"
 )
 
 // upstream writes upstream.toml of hello.
@@ -61,7 +63,7 @@ func put(t *testing.T, dir string, files ...file) {
 }
 
 func TestPullGit(t *testing.T) {
-	needProgram(t, "git")
+	judges.Need(t, "git")
 	up := filepath.Join(t.TempDir(), "up")
 	put(t, up, file{"a", "1\n"}, file{"d/b", "2\n"})
 	git := func(args ...string) { run(t, up, "git", args...) }
@@ -112,7 +114,7 @@ func TestPullGit(t *testing.T) {
 
 func TestPullSubversion(t *testing.T) {
 	for _, name := range []string{"svn", "svnadmin", "svnserve", "svnrdump"} {
-		needProgram(t, name)
+		judges.Need(t, name)
 	}
 	dir := t.TempDir()
 	repo, wc := filepath.Join(dir, "repo"), filepath.Join(dir, "wc")
@@ -187,7 +189,7 @@ func waitFor(t *testing.T, port int) {
 }
 
 func TestPullMercurial(t *testing.T) {
-	needProgram(t, "hg")
+	judges.Need(t, "hg")
 	up := filepath.Join(t.TempDir(), "up")
 	put(t, up, file{"a.c", program}, file{"d/run.sh", "#!/bin/sh\n"})
 	hg := func(args ...string) { run(t, up, "hg", args...) }

@@ -77,16 +77,26 @@ func (j *job) replayOld(ctx context.Context, t tagInfo, old *pristineTree) (*job
 	im := *j.im
 	im.Branch = strings.TrimPrefix(strings.TrimPrefix(t.branch, "distro"), "-")
 	var next *job
-	err := im.restored(ctx, j.r, old, t, func(f *os.File, s *srpm) error {
-		next = newJob(&im, j.r, s)
+	err := im.restored(ctx, j.r.dir, old, t, func(f *os.File, s *srpm) error {
+		next = newJob(&im, j.r, s, j.place)
 		return next.replay(ctx, f, old)
 	})
 	return next, err
 }
 
-// restored calls do with an imported source RPM, taken apart.
-func (im *Importer) restored(ctx context.Context, r *repo, p *pristineTree, t tagInfo, do func(*os.File, *srpm) error) error {
-	spool, err := os.MkdirTemp(r.dir, "srpm2git.spool-")
+// restored calls do with an imported source RPM, taken apart below dir.
+func (im *Importer) restored(ctx context.Context, dir string, p *pristineTree, t tagInfo, do func(*os.File, *srpm) error) error {
+	return im.written(ctx, dir, p, t, func(f *os.File, s *srpm) error {
+		if err := s.unpack(ctx, f, filepath.Dir(f.Name())); err != nil {
+			return failed("unpack", "mirror", fmt.Errorf("%s: %w", t.nevr, err))
+		}
+		return do(f, s)
+	})
+}
+
+// written calls do with the file of an imported source RPM, in a directory of its own below dir.
+func (im *Importer) written(ctx context.Context, dir string, p *pristineTree, t tagInfo, do func(*os.File, *srpm) error) error {
+	spool, err := os.MkdirTemp(dir, "srpm2git.spool-")
 	if err != nil {
 		return failed("unpack", "spool", err)
 	}
@@ -103,9 +113,6 @@ func (im *Importer) restored(ctx context.Context, r *repo, p *pristineTree, t ta
 		return failed("unpack", "spool", err)
 	}
 	s, err := probeSRPM(f)
-	if err == nil {
-		err = s.unpack(ctx, f, spool)
-	}
 	if err != nil {
 		return failed("unpack", "mirror", fmt.Errorf("%s: %w", t.nevr, err))
 	}
@@ -113,7 +120,7 @@ func (im *Importer) restored(ctx context.Context, r *repo, p *pristineTree, t ta
 }
 
 // refresh writes the metadata again when a rebuild has moved the commits that the lock names and crashed behind that.
-func (im *Importer) refresh(ctx context.Context, r *repo, l *Lock) error {
+func (im *Importer) refresh(ctx context.Context, r *repo, l *Lock, place int) error {
 	t, err := r.version(l.NEVR)
 	if err != nil || t.base.String() == l.Base {
 		return nil //nolint:nilerr // a lock of another mirror
@@ -122,7 +129,7 @@ func (im *Importer) refresh(ctx context.Context, r *repo, l *Lock) error {
 	if err != nil {
 		return failed("store", "mirror", err)
 	}
-	return im.restored(ctx, r, p, t, func(f *os.File, s *srpm) error { return newJob(im, r, s).run(ctx, f) })
+	return im.restored(ctx, r.dir, p, t, func(f *os.File, s *srpm) error { return newJob(im, r, s, place).run(ctx, f) })
 }
 
 // importOrder lists the versions of all branches in the order in which they were imported.

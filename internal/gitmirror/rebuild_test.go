@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/weld-linux/weld-bridge/internal/judges"
 )
 
 // tryRebuild imports one file to a branch with Rebuild set.
@@ -122,7 +124,7 @@ func TestSearchAgain(t *testing.T) {
 		t.Skip("WELD_LIBEXEC is not set")
 	}
 	dir := t.TempDir()
-	needProgram(t, "xz")
+	judges.Need(t, "xz")
 	put(t, dir, file{"t.tar", string(tarball(t, file{"hello-1.0/src/hello.c", program}))})
 	run(t, dir, "xz", "-9", "t.tar")
 	archive, err := os.ReadFile(filepath.Join(dir, "t.tar.xz"))

@@ -25,11 +25,12 @@ type Hash = gitpack.Hash
 
 // repo is a git repository that is being read, and written through one pack.
 type repo struct {
-	dir  string // the git directory
-	st   *filesystem.Storage
-	pack *gitpack.Writer // nil until something is to be written
-	lock *os.File
-	view map[string]Hash // the references as a rebuild sees them; nil: as they are
+	dir    string // the git directory
+	st     *filesystem.Storage
+	pack   *gitpack.Writer // nil until something is to be written
+	lock   *os.File
+	proven map[Hash]bool   // objects that whole has seen
+	view   map[string]Hash // the references as a rebuild sees them; nil: as they are
 }
 
 // openRepo opens the git directory dir.
@@ -138,15 +139,27 @@ func (r *repo) Close() error {
 // writer is the pack that takes new objects.
 func (r *repo) writer() (*gitpack.Writer, error) {
 	if r.pack == nil {
-		w, err := gitpack.NewWriter(filepath.Join(r.dir, "objects"), func(h Hash) bool {
-			return r.st.HasEncodedObject(plumbing.Hash(h)) == nil
-		})
+		has := func(h Hash) bool { return r.st.HasEncodedObject(plumbing.Hash(h)) == nil }
+		if r.empty() {
+			has = nil
+		}
+		w, err := gitpack.NewWriter(filepath.Join(r.dir, "objects"), has)
 		if err != nil {
 			return nil, err
 		}
 		r.pack = w
 	}
 	return r.pack, nil
+}
+
+// empty reports that there are no objects to look for.
+func (r *repo) empty() bool {
+	for _, pattern := range []string{"objects/pack/pack-*", "objects/[0-9a-f][0-9a-f]", "objects/info/alternates"} {
+		if found, err := filepath.Glob(filepath.Join(r.dir, pattern)); err != nil || len(found) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func (r *repo) add(t gitpack.Type, data []byte) (Hash, error) {

@@ -20,47 +20,63 @@ import (
 var (
 	patchTagLine   = regexp.MustCompile(`(?i)^(\s*)(patch)(\d*)(\s*:\s*)(\S.*?)(\s*)$`)
 	sourceTagLine  = regexp.MustCompile(`(?i)^\s*source\d*(\s*:\s*)\S`)
-	patchMacroLine = regexp.MustCompile(`^\s*%patch(\d*)\b(.*)$`)
+	patchMacroLine = regexp.MustCompile(`^\s*%patch(\d*)\b(.*?)\s*$`)
 	patchNumber    = regexp.MustCompile(`-P\s*(\d+)|^\s+(\d+)\b`)
 )
 
-// syncPatches makes the Patch entries of a spec those of the branch: a patch without an entry gets one behind the last,
-// and a line that applies it where %prep does that by hand; an entry without a patch goes, with the line that applies it.
-// The numbers of new patches are filled in.
-func syncPatches(text []byte, files []patchFile, imported map[string]bool) []byte {
+// syncPatches makes the Patch entries of a spec those of the branch: a patch without an entry gets one, and a line that applies it where
+// %prep does that by hand, each behind those of the commit before; an entry without a patch goes, with the line that applies it. The
+// numbers of new patches are filled in: each is the highest so far, for rpm applies patches in the order of their entries.
+func syncPatches(text []byte, files []patchFile, imported map[string]bool) ([]byte, error) {
 	info := readSpec(text, rpmfile.NEVRA{})
-	tagged := map[string]bool{}
+	numbers := map[string]int{}
 	highest := -1
 	for _, p := range info.patches {
-		tagged[p.file] = true
+		numbers[p.file] = p.number
 		highest = max(highest, p.number)
 	}
 	have := map[string]bool{}
-	var added []*patchFile
-	for i := range files {
-		f := &files[i]
+	for _, f := range files {
 		have[f.name] = true
-		if !tagged[f.name] {
-			highest++
-			f.number = highest
-			added = append(added, f)
-		}
 	}
-	var dropped []int
+	e := &specEditor{file: spec.Parse(text), info: info}
 	for _, p := range info.patches {
 		if imported[p.file] && !have[p.file] {
-			dropped = append(dropped, p.number)
+			e.dropped = append(e.dropped, p.number)
 		}
 	}
-	if len(added) == 0 && len(dropped) == 0 {
-		return text
-	}
-	e := &specEditor{file: spec.Parse(text), info: info, dropped: dropped}
 	e.drop()
-	for _, f := range added {
-		e.add(f)
+	for i := range files {
+		f := &files[i]
+		if _, ok := numbers[f.name]; ok {
+			continue
+		}
+		highest++
+		f.number = highest
+		e.add(f, neighbours(files, i, numbers))
+		numbers[f.name] = f.number
 	}
-	return e.file.Bytes()
+	if err := e.order(files); err != nil {
+		return nil, err
+	}
+	return e.file.Bytes(), nil
+}
+
+// neighbours are the numbers of the patches before and behind a new one that have entries; -1: there is none.
+func neighbours(files []patchFile, i int, numbers map[string]int) [2]int {
+	near := [2]int{-1, -1}
+	for _, f := range files[:i] {
+		if n, ok := numbers[f.name]; ok {
+			near[0] = n
+		}
+	}
+	for _, f := range files[i+1:] {
+		if n, ok := numbers[f.name]; ok {
+			near[1] = n
+			break
+		}
+	}
+	return near
 }
 
 // specEditor changes lines of a spec.
@@ -72,9 +88,30 @@ type specEditor struct {
 
 // drop removes the entries and the commands of dropped patches.
 func (e *specEditor) drop() {
-	next := 0 // number of an entry without one
+	tags := e.tags()
 	for i := range e.file.Lines {
 		l := &e.file.Lines[i]
+		if l.Kind != spec.Text {
+			continue
+		}
+		n, ok := appliedBy(l.Text)
+		if tag, isTag := tags[i]; isTag {
+			n, ok = tag, true
+		}
+		if ok && slices.Contains(e.dropped, n) {
+			l.Text = ""
+		}
+	}
+	if len(e.dropped) > 0 {
+		e.reread()
+	}
+}
+
+// tags gives the numbers of the Patch entries by their lines.
+func (e *specEditor) tags() map[int]int {
+	tags := map[int]int{}
+	next := 0 // number of an entry without one
+	for i, l := range e.file.Lines {
 		if l.Kind != spec.Text {
 			continue
 		}
@@ -84,16 +121,14 @@ func (e *specEditor) drop() {
 				n = next
 			}
 			next = n + 1
-			if slices.Contains(e.dropped, n) {
-				l.Text = ""
-			}
-			continue
-		}
-		if n, ok := appliedBy(l.Text); ok && slices.Contains(e.dropped, n) {
-			l.Text = ""
+			tags[i] = n
 		}
 	}
+	return tags
 }
+
+// reread takes the lines apart again, of which an edit may have put several in one.
+func (e *specEditor) reread() { e.file = spec.Parse(e.file.Bytes()) }
 
 // appliedBy is the number of the one patch that a %patch line applies.
 func appliedBy(line string) (int, bool) {
@@ -113,32 +148,6 @@ func appliedBy(line string) (int, bool) {
 	return n, err == nil
 }
 
-// add puts an entry behind the last patch, or the last source, and a command where the spec needs one.
-func (e *specEditor) add(f *patchFile) {
-	at, colon := -1, ":"
-	for i := range e.file.Lines {
-		l := &e.file.Lines[i]
-		if l.Kind != spec.Text || l.Text == "" {
-			continue
-		}
-		if g := patchTagLine.FindStringSubmatch(l.Text); g != nil {
-			at, colon = i, alignment(g[2]+g[3]+g[4], f.number)
-		}
-	}
-	if at < 0 {
-		for i := range e.file.Lines {
-			if g := sourceTagLine.FindStringSubmatch(e.file.Lines[i].Text); g != nil && e.file.Lines[i].Kind == spec.Text {
-				head, _, _ := strings.Cut(strings.TrimLeft(e.file.Lines[i].Text, " \t"), ":")
-				at, colon = i, alignment(head+g[1], f.number)
-			}
-		}
-	}
-	if at >= 0 {
-		e.insert(at, fmt.Sprintf("Patch%d%s%s\n", f.number, colon, f.name))
-	}
-	e.apply(f)
-}
-
 // alignment is what stands between the key and the value, so that the value begins where that of the line before does.
 func alignment(before string, number int) string {
 	rest := before[strings.IndexByte(before, ':'):]
@@ -150,47 +159,16 @@ func alignment(before string, number int) string {
 	return ":" + strings.Repeat(" ", max(width-len(key), 1))
 }
 
-func (e *specEditor) insert(at int, text string) {
-	if last := &e.file.Lines[at]; !strings.HasSuffix(last.Text, "\n") {
-		last.Text += "\n"
-	}
-	e.file.Lines[at].Text += text
-}
-
-// apply adds the command that applies a patch, unless %autosetup or %autopatch does.
-func (e *specEditor) apply(f *patchFile) {
-	for _, st := range e.info.steps {
-		if !st.auto || !st.active {
-			continue
-		}
-		opts, rest := options(st.words, "pPFbzdomMnSaB")
-		_, never := opts['N']
-		if !never && len(rest) == 0 && f.number >= atoi(last(opts['m']), 0) && f.number <= atoi(last(opts['M']), 1<<30) {
-			return
-		}
-	}
-	at := -1
-	for i := range e.file.Lines {
-		text := strings.TrimSpace(e.file.Lines[i].Text)
-		if strings.HasPrefix(text, "%patch") && !strings.HasPrefix(text, "%patchlist") || strings.HasPrefix(text, "%setup") && at < 0 ||
-			strings.HasPrefix(text, "%autosetup") && at < 0 {
-			at = i
-		}
-	}
-	if at >= 0 {
-		e.insert(at, fmt.Sprintf("%%patch -P %d -p1\n", f.number))
-	}
-}
-
 // syncSpec brings the Patch entries of st.spec in line with the branch.
-func (st *state) syncSpec() {
+func (st *state) syncSpec() (err error) {
 	imported := map[string]bool{}
 	for _, s := range st.lock.Sources {
 		if s.Kind == "patch" {
 			imported[s.Name] = true
 		}
 	}
-	st.spec = syncPatches(st.spec, st.patches, imported)
+	st.spec, err = syncPatches(st.spec, st.patches, imported)
+	return err
 }
 
 // saveMetadata writes spec and package.toml to the work tree of the metadata if they differ from what stands there.

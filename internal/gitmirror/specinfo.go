@@ -28,6 +28,7 @@ type specInfo struct {
 	changelog string
 
 	conds []cond
+	dirs  []string // where the shell is in %prep, below the build directory; pushd adds one
 }
 
 // patchTag is one Patch tag.
@@ -40,7 +41,7 @@ type patchTag struct {
 
 // step is one thing that %prep does with the sources.
 type step struct {
-	kind   string // setup, patch, hand
+	kind   string // setup, patch, hand; gem: "gem unpack"
 	words  []string
 	auto   bool   // %autosetup, %autopatch
 	cond   string // the conditions around it
@@ -113,11 +114,10 @@ func (s *specInfo) read(text []byte, n rpmfile.NEVRA) {
 	for i := range f.Sections {
 		sec := &f.Sections[i]
 		body := s.section(f, sec)
-		dir := ""
 		for j := sec.Body; j < sec.End; j++ {
 			l := &f.Lines[j]
 			if sec.Name == "prep" && l.Kind == spec.Text {
-				dir = s.prep(l, dir)
+				s.prep(l)
 				continue
 			}
 			if body != nil && l.Kind != spec.If && l.Kind != spec.Elif && l.Kind != spec.Else && l.Kind != spec.Endif {
@@ -248,15 +248,8 @@ func (s *specInfo) test(word, rest string) (holds, known bool) {
 // define reads %global, %define, %undefine and the bcond macros.
 func (s *specInfo) define(text string) bool {
 	text = strings.TrimSpace(text)
-	if in, ok := strings.CutPrefix(text, "%{"); ok && strings.HasSuffix(in, "}") && strings.HasPrefix(strings.TrimLeft(in, "?!"), "") {
-		// %{!?name: %global name value}
-		if marks, rest := cutMarks(in[:len(in)-1]); marks != "" {
-			name, body, ok := strings.Cut(rest, ":")
-			if _, defined := s.m[name]; ok && nameLen(name) == len(name) && defined == (len(marks)%2 == 1) {
-				return s.define(body)
-			}
-			return strings.Contains(rest, "%global") || strings.Contains(rest, "%define")
-		}
+	if strings.HasPrefix(text, "%{") {
+		return s.defineDefaults(text)
 	}
 	word, rest, _ := strings.Cut(text, " ")
 	if i := strings.IndexByte(word, '\t'); i >= 0 {
@@ -296,9 +289,27 @@ func (s *specInfo) define(text string) bool {
 	return true
 }
 
-func cutMarks(s string) (marks, rest string) {
-	rest = strings.TrimLeft(s, "?!")
-	return strings.ReplaceAll(s[:len(s)-len(rest)], "!", "!!"), rest
+// defineDefaults reads "%{!?name: %global name value}", of which a line may have several.
+func (s *specInfo) defineDefaults(text string) (found bool) {
+	for strings.HasPrefix(text, "%{") {
+		end := closing(text, 1, '{', '}')
+		if end < 0 {
+			return found
+		}
+		in := text[2:end]
+		text = strings.TrimLeft(text[end+1:], " \t")
+		bare := strings.TrimLeft(in, "?!")
+		name, body, ok := strings.Cut(bare, ":")
+		body = strings.TrimSpace(body)
+		if !ok || len(bare) == len(in) || nameLen(name) != len(name) || !strings.HasPrefix(body, "%global") && !strings.HasPrefix(body, "%define") {
+			continue
+		}
+		found = true
+		if _, defined := s.m[name]; defined != strings.Contains(in[:len(in)-len(bare)], "!") {
+			s.define(body)
+		}
+	}
+	return found
 }
 
 var tagLine = regexp.MustCompile(`(?is)^\s*([a-z]+)(\d*)(\([^)]*\))?\s*:[ \t]*(.*)$`)

@@ -20,10 +20,11 @@ import (
 	"github.com/weld-linux/weld-bridge/internal/rpmver"
 )
 
-// inflateBase and inflateFactor bound what compressed data may unpack to: a GiB, and this many times its own size beyond.
+// inflateBase and inflateFactor bound what compressed data may unpack to: a GiB, and this many times its own size beyond. The sources of
+// distributions stay below 30 times; a tar member that announces more is refused before it is read.
 const (
 	inflateBase   = 1 << 30
-	inflateFactor = 250
+	inflateFactor = 100
 )
 
 func inflateLimit(compressed int64) int64 { return inflateBase + compressed*inflateFactor }

@@ -27,20 +27,21 @@ type recipe struct {
 	Format int    `json:"format"` // 1
 	SHA256 string `json:"sha256"`
 	Size   int64  `json:"size"`
-	Kind   string `json:"kind"` // blob, tar, zip or srpm
+	Kind   string `json:"kind"` // blob, tar, zip, gem or srpm
 	Why    string `json:"why,omitempty"`
 	// Plain is the digest of the decompressed archive or payload, Encoder makes the file of it; none: it is the file.
 	Plain   string           `json:"plain,omitempty"`
 	Encoder *pristine.Recipe `json:"encoder,omitempty"`
-	// Archive of an SRPM's payload: the cpio in pieces.
-	Cpio []piece `json:"cpio,omitempty"`
-	// Strip is the top directory that the tree leaves out.
+	// Pieces make the cpio of an SRPM's payload, or a gem.
+	Pieces []piece `json:"pieces,omitempty"`
+	// Strip says that the tree leaves out the one top directory, if there is one; Top is that.
 	Strip bool     `json:"strip,omitempty"`
+	Top   string   `json:"top,omitempty"`
 	MTime int64    `json:"mtime,omitempty"` // newest of the archive's members
 	Notes []string `json:"notes,omitempty"`
 }
 
-// piece is part of a cpio: bytes, then a file.
+// piece is part of an archive: bytes, then a file.
 type piece struct {
 	Raw  string `json:"raw,omitempty"` // base64
 	File string `json:"file,omitempty"`
@@ -156,6 +157,16 @@ func (p *pristineTree) known(sha string, strip bool) (*recipe, error) {
 			p.set(sha, suffix, e.mode, e.hash)
 		}
 	}
+	if rc.Kind == "gem" {
+		for _, m := range rc.Pieces {
+			if m.File == "" {
+				continue
+			}
+			if _, err := p.known(m.File, false); err != nil {
+				return nil, err
+			}
+		}
+	}
 	return rc, nil
 }
 
@@ -211,13 +222,15 @@ func (p *pristineTree) write(ctx context.Context, enc *pristine.Encoders, sha st
 		err = p.encode(ctx, enc, rc, out, func(w io.Writer) error { return p.writeTar(sha, w) })
 	case rc.Kind == "zip":
 		err = p.writeZip(ctx, enc, sha, out)
+	case rc.Kind == "gem":
+		err = p.writePieces(ctx, enc, rc, out)
 	case rc.Kind == "srpm":
 		var head Hash
 		if head, err = p.need(sha, ".head"); err != nil {
 			return err
 		}
 		if err = p.copyBlob(head, out); err == nil {
-			err = p.encode(ctx, enc, rc, out, func(w io.Writer) error { return p.writeCpio(ctx, enc, rc, w) })
+			err = p.encode(ctx, enc, rc, out, func(w io.Writer) error { return p.writePieces(ctx, enc, rc, w) })
 		}
 	default:
 		err = fmt.Errorf("recipe of %s: unknown kind %q", sha, rc.Kind)
@@ -289,8 +302,8 @@ func (p *pristineTree) writeTar(sha string, w io.Writer) error {
 	return tarmodel.Join(data, toTar(files), contents{p.r}, w)
 }
 
-func (p *pristineTree) writeCpio(ctx context.Context, enc *pristine.Encoders, rc *recipe, w io.Writer) error {
-	for _, part := range rc.Cpio {
+func (p *pristineTree) writePieces(ctx context.Context, enc *pristine.Encoders, rc *recipe, w io.Writer) error {
+	for _, part := range rc.Pieces {
 		raw, err := base64.StdEncoding.DecodeString(part.Raw)
 		if err != nil {
 			return fmt.Errorf("recipe of %s: %w", rc.SHA256, err)

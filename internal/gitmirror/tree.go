@@ -17,6 +17,7 @@ const (
 	modeRegular = 0o100644
 	modeExec    = 0o100755
 	modeLink    = 0o120000
+	modeCommit  = 0o160000 // of a submodule
 )
 
 // entry is one line of a tree object; in a flat list, name is a path.
@@ -26,12 +27,24 @@ type entry struct {
 	hash Hash
 }
 
-// sortKey is the name as git orders it: a directory sorts as if it ended in a slash.
-func (e entry) sortKey() string {
-	if e.mode == modeTree {
-		return e.name + "/"
+// compareEntries orders the entries of a tree as git does: a directory as if its name ended in a slash.
+func compareEntries(a, b entry) int {
+	n := min(len(a.name), len(b.name))
+	if c := strings.Compare(a.name[:n], b.name[:n]); c != 0 {
+		return c
 	}
-	return e.name
+	return int(a.after(n)) - int(b.after(n))
+}
+
+// after is the byte behind the first n of the name, as git orders it.
+func (e entry) after(n int) byte {
+	switch {
+	case n < len(e.name):
+		return e.name[n]
+	case e.mode == modeTree:
+		return '/'
+	}
+	return 0
 }
 
 // readTree returns the entries of one tree object.
@@ -56,14 +69,36 @@ func (r *repo) readTree(h Hash) ([]entry, error) {
 
 // addTree stores one tree object.
 func (r *repo) addTree(entries []entry) (Hash, error) {
-	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.sortKey(), b.sortKey()) })
-	var b []byte
+	return r.add(gitpack.Tree, encodeTree(entries))
+}
+
+// addEdited stores a tree that has come of another, of which it is a small change if it is large.
+func (r *repo) addEdited(entries []entry, old Hash) (Hash, error) {
+	const large = 16 << 10
+	data := encodeTree(entries)
+	if len(data) < large {
+		return r.add(gitpack.Tree, data)
+	}
+	w, err := r.writer()
+	if err != nil {
+		return Hash{}, err
+	}
+	return w.AddChanged(gitpack.Tree, data, old)
+}
+
+func encodeTree(entries []entry) []byte {
+	slices.SortFunc(entries, compareEntries)
+	size := 0
+	for _, e := range entries {
+		size += len("100644 ") + len(e.name) + 1 + len(e.hash)
+	}
+	b := make([]byte, 0, size)
 	for _, e := range entries {
 		b = append(strconv.AppendUint(b, uint64(e.mode), 8), ' ')
 		b = append(append(b, e.name...), 0)
 		b = append(b, e.hash[:]...)
 	}
-	return r.add(gitpack.Tree, b)
+	return b
 }
 
 // listTree returns all files below a tree with their paths, in the order of paths by bytes.
@@ -190,7 +225,7 @@ func (r *repo) editBelow(h Hash, changes map[string]entry) (Hash, bool, error) {
 	if len(kept) == 0 && len(changes) > 0 {
 		return Hash{}, true, nil
 	}
-	out, err := r.addTree(kept)
+	out, err := r.addEdited(kept, h)
 	return out, false, err
 }
 

@@ -2,7 +2,6 @@ package gitmirror
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -45,29 +44,54 @@ func (r *repo) update(refs map[string]Hash) error {
 
 // finishUpdate does what updateFile says, if it is there.
 func (r *repo) finishUpdate() error {
-	path := filepath.Join(r.dir, updateFile)
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	moves, err := r.begunUpdate()
+	if err != nil || moves == nil {
 		return err
 	}
-	for line := range strings.Lines(string(data)) {
-		digits, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-		raw, err := hex.DecodeString(digits)
-		if !ok || err != nil || len(raw) != len(Hash{}) {
-			return fmt.Errorf("%s: not a list of references", path)
-		}
-		if err := r.setRef(name, Hash(raw)); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(moves)) {
+		if err := r.setRef(name, moves[name]); err != nil {
 			return err
 		}
 	}
-	if err := os.Remove(path); err != nil {
+	if err := os.Remove(filepath.Join(r.dir, updateFile)); err != nil {
 		return err
 	}
 	r.reopen()
 	return nil
+}
+
+// begunUpdate reads updateFile; nil if it is not there.
+func (r *repo) begunUpdate() (map[string]Hash, error) {
+	path := filepath.Join(r.dir, updateFile)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	moves := map[string]Hash{}
+	for line := range strings.Lines(string(data)) {
+		digits, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		h, err := parseHash(digits)
+		if !ok || err != nil {
+			return nil, fmt.Errorf("%s: not a list of references", path)
+		}
+		moves[name] = h
+	}
+	return moves, nil
+}
+
+// settled lists the references as they are, or will be once an update that was begun is finished.
+func (r *repo) settled() (map[string]Hash, error) {
+	refs, err := r.refs("refs/")
+	if err != nil {
+		return nil, err
+	}
+	moves, err := r.begunUpdate()
+	maps.Copy(refs, moves)
+	maps.DeleteFunc(refs, func(_ string, h Hash) bool { return h.IsZero() })
+	return refs, err
 }
 
 // setRef writes one loose reference, or removes it.

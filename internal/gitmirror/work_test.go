@@ -9,13 +9,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weld-linux/weld-bridge/internal/judges"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile"
 )
 
 // work clones a mirror, lets change do something on distro, and pushes it.
 func (p *place) work(change func(dir string)) {
 	p.t.Helper()
-	needProgram(p.t, "git")
+	judges.Need(p.t, "git")
 	dir := filepath.Join(p.t.TempDir(), "clone")
 	run(p.t, p.t.TempDir(), "git", "clone", "--quiet", "-b", "distro", filepath.Join(p.mirrors, "hello.git"), dir)
 	change(dir)
@@ -103,7 +104,7 @@ func TestNewCommit(t *testing.T) {
 // judgeBuild lets rpm check a source RPM and rpmbuild -bp prepare it.
 func judgeBuild(t *testing.T, path, want string) {
 	t.Helper()
-	needProgram(t, "rpmbuild")
+	judges.Need(t, "rpmbuild")
 	run(t, t.TempDir(), "rpmkeys", "-K", "--nosignature", path)
 	top := t.TempDir()
 	run(t, top, "rpm", "-i", "--define", "_topdir "+top, path)
@@ -175,7 +176,7 @@ func TestEditedDocument(t *testing.T) {
 
 // TestHeaderAgainstRpmbuild compares what we write with what rpmbuild -bs writes of the same files.
 func TestHeaderAgainstRpmbuild(t *testing.T) {
-	needProgram(t, "rpmbuild")
+	judges.Need(t, "rpmbuild")
 	top := t.TempDir()
 	spec := "%bcond_without x\nName: hello\nEpoch: 2\nVersion: 1.0~rc1\nRelease: 1%{?dist}\nSummary: Greets\nSummary(de): Grüßt\nLicense: MIT\nGroup: Games\n" +
 		"URL: https://example.com/\nSource0: hello.tar.gz\nSource5: b.txt\nPatch3: louder.patch\nExclusiveArch: x86_64 aarch64\n" +
@@ -244,13 +245,18 @@ func TestPatchUses(t *testing.T) {
 		{"bcond", "%bcond_with extra\n" + base + "%prep\n%setup\n%if %{with extra}\n%patch -P 0 -p1\n%endif\n%if %{without extra}\n%patch -P 1 -p1\n%endif\n", "a cond p1; b macro p1; c no"},
 		{"by hand", base + "%prep\n%setup\npatch -p1 < %{PATCH0}\ncat %{PATCH1} | patch -p1\n", "a hand p1; b no p0; c no"},
 		{"in a directory", base + "%prep\n%setup\ncd sub\n%patch -P 0 -p1\n", "a macro p1 in sub; b no; c no"},
+		{"there and back", base + "%prep\n%setup\npushd sub\ncd ../other\n%patch -P 0 -p1\npopd\n%patch -P 1 -p1\ncd %{_builddir}/p-1/x\n%patch 2\ncd ../..\n%patch -P 0\n", "a macro p1 in other; b macro p1; c macro p0 in x; a macro p0 in .."},
+		{"a default", "%{!?sub: %global sub deep}%{?never:%global sub shallow}\n" + base + "%prep\n%setup\ncd %{sub}\n%patch -P 0 -p1\n", "a macro p1 in deep; b no; c no"},
 		{"patchlist", "Name: p\nVersion: 1\nRelease: 1\n%patchlist\na.patch\nb.patch\n%prep\n%autosetup -p1\n", "a auto p1; b auto p1"},
 		{"unnumbered", "Name: p\nVersion: 1\nRelease: 1\nPatch: a.patch\nPatch: b.patch\n%prep\n%setup\n%patch -P 1 -p1\n", "b macro p1; a no"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			info := readSpec([]byte(c.text), rpmfile.NEVRA{Name: "p", Version: "1", Release: "1"})
+			lay := info.layout()
+			lay.root = "p-1"
 			var got []string
 			for _, u := range info.uses() {
+				u.dir = lay.inTree(u.dir)
 				s := strings.TrimSuffix(u.file, ".patch") + " "
 				switch {
 				case u.apply:
@@ -312,7 +318,7 @@ func TestExpand(t *testing.T) {
 }
 
 func TestRefEscape(t *testing.T) {
-	needProgram(t, "git")
+	judges.Need(t, "git")
 	for _, s := range []string{"1.0", "1.0~rc1", "1^git1", "1:2-3", "a..b", ".a", "a.", "a.lock", "-a", "a b", "a@{b", "ü", "a/b", "a.lock.lock"} {
 		name := "refs/tags/upstream/" + refEscape(s)
 		run(t, t.TempDir(), "git", "check-ref-format", name)

@@ -38,6 +38,7 @@ func (im *Importer) storeZip(ctx context.Context, p *pristineTree, f *os.File, s
 	top := ""
 	if strip {
 		top = zipTop(z)
+		rc.Top = strings.TrimSuffix(top, "/")
 	}
 	files := map[string]entry{}
 	contents := map[*zip.File]Hash{}

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/weld-linux/weld-bridge/internal/judges"
 )
 
 // goZip is a zip as Go's archive/zip writes it.
@@ -44,7 +46,7 @@ func goZip(t *testing.T, files ...file) string {
 // infoZip is a zip as the program zip writes it.
 func infoZip(t *testing.T, files ...file) string {
 	t.Helper()
-	needProgram(t, "zip")
+	judges.Need(t, "zip")
 	dir := t.TempDir()
 	put(t, dir, files...)
 	cmd := exec.Command("zip", "-q", "-r", "out.zip", ".")

@@ -18,6 +18,7 @@ import (
 	"github.com/weld-linux/weld-bridge/internal/gitpack"
 	"github.com/weld-linux/weld-bridge/internal/pristine"
 	"github.com/weld-linux/weld-bridge/internal/tarmodel"
+	"github.com/weld-linux/weld-bridge/internal/varint"
 )
 
 // The model of a zip: zipMagic, the encoders, the members in the order of the file, the extra blobs, and the skeleton:
@@ -211,12 +212,11 @@ func (s *sameWriter) Write(b []byte) (int, error) {
 func (z *zipSearch) encode(members []zipMember, skeleton []byte) []byte {
 	b := []byte(zipMagic)
 	put := func(n uint64) { b = binary.AppendUvarint(b, n) }
-	text := func(s string) { put(uint64(len(s))); b = append(b, s...) }
 	put(uint64(len(z.parts)))
 	for _, p := range z.parts {
-		text(p.Encoder)
-		text(p.Version)
-		text(p.Params)
+		for _, s := range []string{p.Encoder, p.Version, p.Params} {
+			b = varint.AppendBlock(b, s)
+		}
 	}
 	put(uint64(len(members)))
 	for _, m := range members {
@@ -228,8 +228,7 @@ func (z *zipSearch) encode(members []zipMember, skeleton []byte) []byte {
 	for _, h := range z.extra {
 		b = append(b, h[:]...)
 	}
-	text(string(skeleton))
-	return b
+	return varint.AppendBlock(b, skeleton)
 }
 
 // prove makes the zip from the model and compares digests.
@@ -324,43 +323,25 @@ func decodeZip(b []byte) (*zipModel, error) {
 	if !ok {
 		return nil, bad
 	}
-	number := func() uint64 {
-		v, n := binary.Uvarint(rest)
-		if n <= 0 {
-			rest, ok = nil, false
-			return 0
-		}
-		rest = rest[n:]
-		return v
-	}
-	take := func(n uint64) []byte {
-		if n > uint64(len(rest)) {
-			rest, ok = nil, false
-			return nil
-		}
-		out := rest[:n]
-		rest = rest[n:]
-		return out
-	}
+	d := varint.NewReader(rest)
 	m := &zipModel{}
-	for n := number(); n > 0 && ok; n-- {
-		m.parts = append(m.parts, pristine.Part{Encoder: string(take(number())), Version: string(take(number())), Params: string(take(number()))})
+	for range d.Count(3) {
+		m.parts = append(m.parts, pristine.Part{Encoder: d.Text(), Version: d.Text(), Params: d.Text()})
 	}
 	gaps := uint64(0)
-	for n := number(); n > 0 && ok; n-- {
-		zm := zipMember{number(), number(), number()}
+	for range d.Count(3) {
+		zm := zipMember{d.Uint(), d.Uint(), d.Uint()}
 		if gaps += zm.gap; gaps > uint64(len(b)) || zm.gap > uint64(len(b)) || zm.enc > uint64(len(m.parts)) {
 			return nil, bad
 		}
 		m.members = append(m.members, zm)
 	}
-	for n := number(); n > 0 && ok; n-- {
-		if h := take(20); h != nil {
-			m.extra = append(m.extra, Hash(h))
-		}
+	m.extra = make([]Hash, d.Count(len(Hash{})))
+	for i := range m.extra {
+		copy(m.extra[i][:], d.Bytes(len(Hash{})))
 	}
-	m.skeleton = take(number())
-	if !ok || len(rest) > 0 || gaps > uint64(len(m.skeleton)) {
+	m.skeleton = d.Block()
+	if d.Bad() || len(d.Rest()) > 0 || gaps > uint64(len(m.skeleton)) {
 		return nil, bad
 	}
 	return m, nil

@@ -1,8 +1,8 @@
 // Package gitpack writes git objects, as a stream, into one pack of a repository.
 //
 // Nothing of a pack can be seen in the repository before Publish: until then it is one temporary file, and Discard leaves
-// no trace. Objects that the repository or the pack already holds are not written again. The pack holds whole objects
-// only, no deltas; git makes them when it repacks. The same objects in the same order give the same file.
+// no trace. Objects that the repository or the pack already holds are not written again. The pack holds whole objects,
+// but for those of AddChanged; git makes deltas when it repacks. The same objects in the same order give the same file.
 //
 // Formats: gitformat-pack(5), version 2 of both pack and index.
 package gitpack
@@ -76,6 +76,7 @@ const small = 1 << 20
 
 type slot struct {
 	offset int64
+	length int64 // in the pack
 	crc    uint32
 	typ    Type
 	size   int64
@@ -90,9 +91,11 @@ type Writer struct {
 	off     int64
 	objects map[Hash]slot
 	order   []Hash
+	deltas  map[Hash]delta
+	last    changed
 
 	z    *zlib.Writer
-	zr   io.ReadCloser
+	back reader
 	sum  hash.Hash
 	buf  bytes.Buffer
 	body []byte
@@ -112,7 +115,7 @@ func NewWriter(objects string, has func(Hash) bool) (*Writer, error) {
 	if has == nil {
 		has = func(Hash) bool { return false }
 	}
-	w := &Writer{dir: dir, has: has, f: f, w: bufio.NewWriterSize(f, 1<<20), objects: map[Hash]slot{}, z: z, sum: sha1.New()}
+	w := &Writer{dir: dir, has: has, f: f, w: bufio.NewWriterSize(f, 1<<20), objects: map[Hash]slot{}, deltas: map[Hash]delta{}, z: z, sum: sha1.New()}
 	w.write([]byte("PACK\x00\x00\x00\x02\x00\x00\x00\x00"))
 	return w, nil
 }
@@ -131,27 +134,37 @@ func writeHeader(h hash.Hash, t Type, size int64) {
 
 // Add stores an object and returns its name.
 func (w *Writer) Add(t Type, data []byte) (Hash, error) {
-	w.sum.Reset()
-	writeHeader(w.sum, t, int64(len(data)))
-	w.sum.Write(data)
-	var h Hash
-	w.sum.Sum(h[:0])
+	h := w.name(t, data)
 	if w.Has(h) {
 		return h, nil
 	}
-	start := w.off
 	w.buf.Reset()
 	appendEntry(&w.buf, t, int64(len(data)))
+	return h, w.finish(h, t, int64(len(data)), data)
+}
+
+// name is Sum with the Writer's own state.
+func (w *Writer) name(t Type, data []byte) (h Hash) {
+	w.sum.Reset()
+	writeHeader(w.sum, t, int64(len(data)))
+	w.sum.Write(data)
+	w.sum.Sum(h[:0])
+	return h
+}
+
+// finish writes an entry whose head stands in w.buf and whose body is to be compressed.
+func (w *Writer) finish(h Hash, t Type, size int64, body []byte) error {
+	start := w.off
 	w.z.Reset(&w.buf)
-	if _, err := w.z.Write(data); err != nil {
-		return h, err
+	if _, err := w.z.Write(body); err != nil {
+		return err
 	}
 	if err := w.z.Close(); err != nil {
-		return h, err
+		return err
 	}
 	w.write(w.buf.Bytes())
-	w.put(h, slot{start, crc32.ChecksumIEEE(w.buf.Bytes()), t, int64(len(data))})
-	return h, nil
+	w.put(h, slot{start, w.off - start, crc32.ChecksumIEEE(w.buf.Bytes()), t, size})
+	return nil
 }
 
 func (w *Writer) put(h Hash, s slot) {
@@ -192,7 +205,7 @@ func (w *Writer) AddStream(size int64, r io.Reader) (Hash, error) {
 	}
 	h := Hash(w.sum.Sum(nil))
 	if err == nil && !w.Has(h) {
-		w.put(h, slot{start, crc.Sum32(), Blob, size})
+		w.put(h, slot{start, w.off - start, crc.Sum32(), Blob, size})
 		return h, nil
 	}
 	return h, errors.Join(err, w.rewind(start))
@@ -207,6 +220,7 @@ func (w *Writer) rewind(start int64) error {
 		return err
 	}
 	w.off = start
+	w.back.forget()
 	_, err := w.f.Seek(start, io.SeekStart)
 	return err
 }
@@ -217,7 +231,7 @@ func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 // appendEntry writes the type and size that begin an object in a pack.
 func appendEntry(b *bytes.Buffer, t Type, size int64) {
-	c := byte(t)<<4 | byte(size&15)
+	c := byte(t)<<4 | byte(size&15) // t may be ofsDelta
 	for size >>= 4; size > 0; size >>= 7 {
 		b.WriteByte(c | 0x80)
 		c = byte(size & 0x7f)
@@ -244,20 +258,32 @@ func (w *Writer) Open(h Hash) (t Type, size int64, r io.Reader, ok bool, err err
 	if !ok {
 		return 0, 0, nil, false, nil
 	}
-	if err := w.w.Flush(); err != nil {
-		return 0, 0, nil, true, err
+	if _, ok := w.deltas[h]; ok {
+		data, err := w.rebuild(h)
+		return s.typ, s.size, bytes.NewReader(data), true, err
 	}
-	head := int64(1)
-	for n := s.size >> 4; n > 0; n >>= 7 {
-		head++
+	r, err = w.inflate(s, headSize(s.size))
+	return s.typ, s.size, r, true, err
+}
+
+// headSize is the length of what appendEntry writes.
+func headSize(size int64) int64 {
+	n := int64(1)
+	for size >>= 4; size > 0; size >>= 7 {
+		n++
 	}
-	in := bufio.NewReaderSize(io.NewSectionReader(w.f, s.offset+head, w.off-s.offset-head), int(min(s.size+64, 64<<10)))
-	if w.zr == nil {
-		w.zr, err = zlib.NewReader(in)
-	} else {
-		err = w.zr.(zlib.Resetter).Reset(in, nil)
+	return n
+}
+
+// inflate reads what stands compressed behind the head of an entry.
+func (w *Writer) inflate(s slot, head int64) (io.Reader, error) {
+	if s.offset+s.length > w.off-int64(w.w.Buffered()) {
+		if err := w.w.Flush(); err != nil {
+			return nil, err
+		}
 	}
-	return s.typ, s.size, w.zr, true, err
+	err := w.back.reset(w.f, s.offset+head, s.length-head)
+	return w.back.z, err
 }
 
 // Discard ends a pack that is not to be. After Publish it does nothing.

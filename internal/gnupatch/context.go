@@ -8,11 +8,11 @@ import (
 // context reads the hunks of a context diff from the row of asterisks at hand on.
 func (p *parser) context(d *diff, epoch [2]bool) error {
 	for p.at < len(p.lines) && strings.HasPrefix(p.lines[p.at], "***************") {
-		h := &hunk{line: p.at + 1}
+		h := &hunk{line: p.number()}
 		p.at++
 		first, last, ok := p.span("*** ", " ****")
 		if !ok {
-			return fmt.Errorf("line %d: malformed context diff", p.at+1)
+			return fmt.Errorf("line %d: malformed context diff", p.number())
 		}
 		old, err := p.half("--- ")
 		if err != nil {
@@ -20,7 +20,7 @@ func (p *parser) context(d *diff, epoch [2]bool) error {
 		}
 		newFirst, newLast, ok := p.span("--- ", " ----")
 		if !ok {
-			return fmt.Errorf("line %d: malformed context diff", p.at+1)
+			return fmt.Errorf("line %d: malformed context diff", p.number())
 		}
 		fresh, err := p.half("")
 		if err != nil {

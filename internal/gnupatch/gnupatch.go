@@ -56,7 +56,7 @@ func Apply(files Files, patch []byte, o Options) (*Result, error) {
 		return nil, fmt.Errorf("patch of %d bytes is too large", len(patch))
 	}
 	a := &applier{files: files, o: o, over: map[string]*Change{}}
-	p := &parser{lines: splitLines(patch), o: o}
+	p := newParser(patch, o)
 	found := false
 	for {
 		d, err := p.next()

@@ -2,6 +2,7 @@ package gnupatch
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -31,10 +32,35 @@ func (d *diff) anyName() string {
 
 // parser walks through the lines of a patch.
 type parser struct {
-	lines []string
-	at    int
-	o     Options
-	cr    bool // carriage returns are stripped from the diff at hand
+	lines   []string
+	numbers []int // of the lines in the patch, from 1; nil if they follow each other
+	at      int
+	o       Options
+	cr      bool // carriage returns are stripped from the diff at hand
+}
+
+// newParser leaves out the lines that begin with a #, as patch does wherever they stand.
+func newParser(patch []byte, o Options) *parser {
+	p := &parser{lines: splitLines(patch), o: o}
+	comment := func(line string) bool { return line[0] == '#' }
+	if !slices.ContainsFunc(p.lines, comment) {
+		return p
+	}
+	for i, line := range p.lines {
+		if !comment(line) {
+			p.numbers = append(p.numbers, i+1)
+		}
+	}
+	p.lines = slices.DeleteFunc(p.lines, comment)
+	return p
+}
+
+// number is that of the line at hand, or of the last line behind the end.
+func (p *parser) number() int {
+	if len(p.numbers) > 0 {
+		return p.numbers[min(p.at, len(p.numbers)-1)]
+	}
+	return min(p.at, max(len(p.lines)-1, 0)) + 1
 }
 
 // next reads the next diff, nil at the end.
@@ -48,32 +74,20 @@ func (p *parser) next() (*diff, error) {
 			if d.git && p.complete(d) {
 				return p.turn(d), nil
 			}
-			*d, epoch = diff{git: true, line: p.at + 1}, [2]bool{}
+			*d, epoch = diff{git: true, line: p.number()}, [2]bool{}
 			d.names = p.gitNames(line[len("diff --git "):])
 		case d.git && p.extended(d, line):
 		case strings.HasPrefix(line, "Index: ") && !d.git:
 			d.index, _ = p.name(line[len("Index: "):])
-		case strings.HasPrefix(line, "--- ") && p.at+1 < len(p.lines) && strings.HasPrefix(p.lines[p.at+1], "+++ "):
-			if d.line == 0 {
-				d.line = p.at + 1
-			}
-			p.cr = strings.HasSuffix(p.lines[p.at], "\r\n")
-			epoch[0] = p.header(d, 0, line[4:])
-			epoch[1] = p.header(d, 1, chomp(p.lines[p.at+1])[4:])
-			p.at++
+		case p.follows(line, "--- ", "+++ "):
+			epoch = p.headers(d, line)
 		case strings.HasPrefix(line, "@@ -"):
 			if err := p.unified(d, epoch); err != nil {
 				return nil, err
 			}
 			return p.turn(d), nil
-		case strings.HasPrefix(line, "*** ") && p.at+1 < len(p.lines) && strings.HasPrefix(p.lines[p.at+1], "--- ") && !strings.HasSuffix(line, " ****"):
-			if d.line == 0 {
-				d.line = p.at + 1
-			}
-			p.cr = strings.HasSuffix(p.lines[p.at], "\r\n")
-			epoch[0] = p.header(d, 0, line[4:])
-			epoch[1] = p.header(d, 1, chomp(p.lines[p.at+1])[4:])
-			p.at++
+		case p.follows(line, "*** ", "--- ") && !strings.HasSuffix(line, " ****"):
+			epoch = p.headers(d, line)
 		case strings.HasPrefix(line, "***************"):
 			if err := p.context(d, epoch); err != nil {
 				return nil, err
@@ -85,6 +99,23 @@ func (p *parser) next() (*diff, error) {
 		return p.turn(d), nil
 	}
 	return nil, nil
+}
+
+// follows reports whether line, at which the parser is, and the next one begin so.
+func (p *parser) follows(line, first, second string) bool {
+	return strings.HasPrefix(line, first) && p.at+1 < len(p.lines) && strings.HasPrefix(p.lines[p.at+1], second)
+}
+
+// headers takes the two lines with the names of a diff.
+func (p *parser) headers(d *diff, line string) (epoch [2]bool) {
+	if d.line == 0 {
+		d.line = p.number()
+	}
+	p.cr = strings.HasSuffix(p.lines[p.at], "\r\n")
+	epoch[0] = p.header(d, 0, line[4:])
+	p.at++
+	epoch[1] = p.header(d, 1, chomp(p.lines[p.at])[4:])
+	return epoch
 }
 
 // complete reports whether a git header without hunks says something.
@@ -283,10 +314,10 @@ func (p *parser) extended(d *diff, line string) bool {
 // unified reads the hunks of a unified diff from the line at hand on.
 func (p *parser) unified(d *diff, epoch [2]bool) error {
 	for p.at < len(p.lines) && strings.HasPrefix(p.lines[p.at], "@@ -") {
-		h := &hunk{line: p.at + 1}
+		h := &hunk{line: p.number()}
 		start, counts, ok := parseRange(chomp(p.lines[p.at]))
 		if !ok {
-			return fmt.Errorf("line %d: malformed hunk header", p.at+1)
+			return fmt.Errorf("line %d: malformed hunk header", p.number())
 		}
 		if len(d.hunks) == 0 {
 			for i := range start {
@@ -318,8 +349,9 @@ func (p *parser) body(h *hunk, old, new int) error {
 				old, new = old-1, new-1
 				continue
 			}
-			return fmt.Errorf("line %d: patch ends inside a hunk", p.at)
+			return fmt.Errorf("line %d: patch ends inside a hunk", p.number())
 		}
+		line := p.number()
 		text := p.text()
 		op := text[0]
 		switch op {
@@ -333,7 +365,7 @@ func (p *parser) body(h *hunk, old, new int) error {
 			p.noNewline(h)
 			continue
 		default:
-			return fmt.Errorf("line %d: malformed patch", p.at)
+			return fmt.Errorf("line %d: malformed patch", line)
 		}
 		if op != '+' {
 			old--
@@ -342,7 +374,7 @@ func (p *parser) body(h *hunk, old, new int) error {
 			new--
 		}
 		if old < 0 || new < 0 {
-			return fmt.Errorf("line %d: hunk has more lines than its header says", p.at)
+			return fmt.Errorf("line %d: hunk has more lines than its header says", line)
 		}
 		h.edits = append(h.edits, edit{op, text})
 	}

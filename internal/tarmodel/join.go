@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/weld-linux/weld-bridge/internal/varint"
 )
 
 // Contents gives the bytes that the tree and the recipe name.
@@ -80,109 +82,94 @@ func decodeRecipe(recipe []byte) (*model, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: no %q at the start", errRecipe, strings.TrimSpace(recipeMagic))
 	}
-	d := &decoder{in: rest}
+	d := varint.NewReader(rest)
 	m := &model{}
-	entries := d.uint()
+	entries := d.Uint()
 	if entries > defaultMany*10 {
 		return nil, errRecipe
 	}
 	m.entries = int(entries)
-	m.prefix = d.string()
-	m.bareDirs = d.byte() == 1
-	m.decodeTemplates(d)
+	m.prefix = d.Text()
+	m.bareDirs = d.Byte() == 1
+	m.decodeTemplates(&d)
 	for i := range m.cols {
-		m.cols[i].in = d.bytes()
+		m.cols[i].in = varint.NewReader(d.Block())
 	}
-	m.spelled, m.links = d.strings(), d.strings()
-	m.times = make([]uint64, d.count())
+	m.spelled, m.links = readTexts(&d), readTexts(&d)
+	m.times = make([]uint64, d.Count(1))
 	for i := range m.times {
-		m.times[i] = d.uint()
+		m.times[i] = d.Uint()
 	}
-	for range d.count() {
-		var h Hash
-		if copy(h[:], d.in) < len(h) {
-			return nil, errRecipe
-		}
-		d.in = d.in[len(h):]
-		m.extra = append(m.extra, h)
+	m.extra = make([]Hash, d.Count(len(Hash{})))
+	for i := range m.extra {
+		copy(m.extra[i][:], d.Bytes(len(Hash{})))
 	}
-	for range d.count() {
-		m.pads = append(m.pads, pad{int(d.uint()), int(d.uint()), d.bytes()})
+	for range d.Count(3) {
+		m.pads = append(m.pads, pad{int(d.Uint()), int(d.Uint()), d.Block()})
 	}
-	m.zeros, m.tail = d.uint(), d.bytes()
-	if d.bad || len(d.in) > 0 || m.zeros > defaultSize {
+	m.zeros, m.tail = d.Uint(), d.Block()
+	if d.Bad() || len(d.Rest()) > 0 || m.zeros > defaultSize {
 		return nil, errRecipe
 	}
 	return m, nil
 }
 
-func (d *decoder) strings() []string {
-	list := make([]string, d.count())
+func readTexts(d *varint.Reader) []string {
+	list := make([]string, d.Count(1))
 	for i := range list {
-		list[i] = d.string()
+		list[i] = d.Text()
 	}
 	return list
 }
 
-func (m *model) decodeTemplates(d *decoder) {
-	m.bodies = make([][]piece, d.count())
+func (m *model) decodeTemplates(d *varint.Reader) {
+	m.bodies = make([][]piece, d.Count(1))
 	for i := range m.bodies {
-		m.bodies[i] = make([]piece, d.count())
+		m.bodies[i] = make([]piece, d.Count(2))
 		for j := range m.bodies[i] {
-			m.bodies[i][j] = piece{kind: d.byte(), text: d.string()}
+			m.bodies[i][j] = piece{kind: d.Byte(), text: d.Text()}
 		}
 	}
-	m.templates = make([]template, d.count())
-	for i := range m.templates {
-		t := &m.templates[i]
-		t.name, t.size, t.mtime, t.link, t.sum = d.byte(), d.byte(), d.byte(), d.byte(), d.byte()
-		t.middle = d.string()
-		body := d.uint()
-		if body > uint64(len(m.bodies)) {
-			d.bad = true
+	for range d.Count(8) {
+		t := template{name: d.Byte(), size: d.Byte(), mtime: d.Byte(), link: d.Byte(), sum: d.Byte(), middle: d.Text()}
+		body := d.Uint()
+		if body > uint64(len(m.bodies)) || !readSparse(d.Block(), t.block[:]) {
+			d.Fail()
+			return
 		}
 		t.body = int32(body) - 1
-		d.sparse(t.block[:])
+		m.templates = append(m.templates, t)
 	}
-	m.shapes = make([][]int32, d.count())
+	m.shapes = make([][]int32, d.Count(2))
 	for i := range m.shapes {
-		m.shapes[i] = make([]int32, d.count())
+		m.shapes[i] = make([]int32, d.Count(1))
 		for j := range m.shapes[i] {
-			id := d.uint()
+			id := d.Uint()
 			if id >= uint64(len(m.templates)) {
-				d.bad = true
+				d.Fail()
 				return
 			}
 			m.shapes[i][j] = int32(id)
 		}
 		if len(m.shapes[i]) == 0 {
-			d.bad = true
+			d.Fail()
+			return
 		}
 	}
 }
 
-func (d *decoder) byte() byte {
-	if len(d.in) == 0 {
-		d.bad = true
-		return 0
-	}
-	c := d.in[0]
-	d.in = d.in[1:]
-	return c
-}
-
-func (d *decoder) sparse(block []byte) {
-	in := decoder{in: d.bytes()}
-	for len(in.in) > 0 && !in.bad {
-		skip, data := in.uint(), in.bytes()
+// readSparse fills a block with what sparse wrote.
+func readSparse(b, block []byte) bool {
+	in := varint.NewReader(b)
+	for len(in.Rest()) > 0 {
+		skip, data := in.Uint(), in.Block()
 		if skip > uint64(len(block)) || uint64(len(data)) > uint64(len(block))-skip {
-			in.bad = true
-			break
+			return false
 		}
 		copy(block[skip:], data)
 		block = block[int(skip)+len(data):]
 	}
-	d.bad = d.bad || in.bad
+	return !in.Bad()
 }
 
 // member writes one member.

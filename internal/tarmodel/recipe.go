@@ -3,6 +3,8 @@ package tarmodel
 import (
 	"encoding/binary"
 	"strings"
+
+	"github.com/weld-linux/weld-bridge/internal/varint"
 )
 
 // recipeMagic begins every recipe; the digit is the version of the format.
@@ -49,7 +51,7 @@ func kindOf(n name, files []File) int {
 func (a *Archive) Recipe(t *Tree) []byte {
 	out := []byte(recipeMagic)
 	out = binary.AppendUvarint(out, uint64(len(a.Entries)))
-	out = appendString(out, t.prefix)
+	out = varint.AppendBlock(out, t.prefix)
 	out = append(out, boolByte(t.bareDirs))
 	out = a.appendTemplates(out)
 	out = a.appendEntries(out, t)
@@ -64,10 +66,10 @@ func (a *Archive) Recipe(t *Tree) []byte {
 	out = binary.AppendUvarint(out, uint64(len(a.pads)))
 	for _, p := range a.pads {
 		out = binary.AppendUvarint(binary.AppendUvarint(out, uint64(p.entry)), uint64(p.block))
-		out = appendString(out, p.data)
+		out = varint.AppendBlock(out, p.data)
 	}
 	out = binary.AppendUvarint(out, uint64(a.zeros))
-	return appendString(out, a.tail)
+	return varint.AppendBlock(out, a.tail)
 }
 
 func (a *Archive) appendTemplates(out []byte) []byte {
@@ -79,9 +81,9 @@ func (a *Archive) appendTemplates(out []byte) []byte {
 	for i := range a.templates {
 		t := &a.templates[i]
 		out = append(out, t.name, t.size, t.mtime, t.link, t.sum)
-		out = appendString(out, t.middle)
+		out = varint.AppendBlock(out, t.middle)
 		out = binary.AppendUvarint(out, uint64(t.body+1))
-		out = appendString(out, sparse(t.block[:]))
+		out = varint.AppendBlock(out, sparse(t.block[:]))
 	}
 	out = binary.AppendUvarint(out, uint64(len(a.shapes)))
 	for _, ids := range a.shapes {
@@ -108,7 +110,7 @@ func sparse(block []byte) []byte {
 		if m == n {
 			break
 		}
-		out = appendString(binary.AppendUvarint(out, uint64(n)), block[n:m])
+		out = varint.AppendBlock(binary.AppendUvarint(out, uint64(n)), block[n:m])
 		block = block[m:]
 	}
 	return out
@@ -164,7 +166,7 @@ func (a *Archive) appendEntries(out []byte, t *Tree) []byte {
 		}
 	}
 	for i := range cols {
-		out = appendString(out, cols[i].bytes())
+		out = varint.AppendBlock(out, cols[i].bytes())
 	}
 	out = appendStrings(out, spelled)
 	return appendStrings(out, links)
@@ -182,7 +184,7 @@ const (
 func appendStrings(out []byte, list []string) []byte {
 	out = binary.AppendUvarint(out, uint64(len(list)))
 	for _, s := range list {
-		out = appendString(out, s)
+		out = varint.AppendBlock(out, s)
 	}
 	return out
 }

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/weld-linux/weld-bridge/internal/varint"
 )
 
 // Sink takes the contents of the members, in the order of the archive, and the targets of its symbolic links.
@@ -349,7 +351,7 @@ func intern(ids map[string]int32, key string, add func()) int32 {
 func encodePieces(out []byte, pieces []piece) []byte {
 	out = binary.AppendUvarint(out, uint64(len(pieces)))
 	for _, p := range pieces {
-		out = appendString(append(out, p.kind), p.text)
+		out = varint.AppendBlock(append(out, p.kind), p.text)
 	}
 	return out
 }

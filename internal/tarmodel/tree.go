@@ -18,6 +18,9 @@ type Tree struct {
 	bareDirs bool
 }
 
+// Top is the one directory of the archive that the paths leave out, "" if none.
+func (t *Tree) Top() string { return t.strip }
+
 // maxNotes bounds the notes of a hostile archive.
 const maxNotes = 20
 

@@ -3,6 +3,8 @@ package tarmodel
 import (
 	"encoding/binary"
 	"errors"
+
+	"github.com/weld-linux/weld-bridge/internal/varint"
 )
 
 var errRecipe = errors.New("damaged tar recipe")
@@ -30,16 +32,15 @@ func (r *runs) bytes() []byte { return r.out }
 
 // runReader reads what runs wrote, and zeros for ever after.
 type runReader struct {
-	in    []byte
+	in    varint.Reader
 	zeros uint64
 	value uint64
 	open  bool // value is to come after zeros
-	bad   bool
 }
 
 func (r *runReader) next() uint64 {
-	if !r.open && len(r.in) > 0 {
-		r.zeros, r.value = r.uvarint(), r.uvarint()
+	if !r.open && len(r.in.Rest()) > 0 {
+		r.zeros, r.value = r.in.Uint(), r.in.Uint()
 		r.open = true
 	}
 	if !r.open {
@@ -51,57 +52,4 @@ func (r *runReader) next() uint64 {
 	}
 	r.open = false
 	return r.value
-}
-
-func (r *runReader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.in)
-	if n <= 0 {
-		r.in, r.bad = nil, true
-		return 0
-	}
-	r.in = r.in[n:]
-	return v
-}
-
-// decoder reads varints and strings; after the first fault it gives zeros and bad stays set.
-type decoder struct {
-	in  []byte
-	bad bool
-}
-
-func (d *decoder) uint() uint64 {
-	v, n := binary.Uvarint(d.in)
-	if n <= 0 {
-		d.in, d.bad = nil, true
-		return 0
-	}
-	d.in = d.in[n:]
-	return v
-}
-
-func (d *decoder) bytes() []byte {
-	n := d.uint()
-	if n > uint64(len(d.in)) {
-		d.in, d.bad = nil, true
-		return nil
-	}
-	b := d.in[:n:n]
-	d.in = d.in[n:]
-	return b
-}
-
-func (d *decoder) string() string { return string(d.bytes()) }
-
-// count reads the number of things that take at least one byte each.
-func (d *decoder) count() int {
-	n := d.uint()
-	if n > uint64(len(d.in)) {
-		d.in, d.bad = nil, true
-		return 0
-	}
-	return int(n)
-}
-
-func appendString[S string | []byte](b []byte, s S) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
