@@ -34,20 +34,12 @@ func newAddSignatureCmd() *cobra.Command {
 				return err
 			}
 			defer s.Close()
-			files, many, err := cli.Inputs(args, func(name string) bool { return isRPM(name) || isSig(name) })
-			if err != nil {
-				return err
-			}
+			items, many := cli.Inputs(args, func(name string) bool { return isRPM(name) || isSig(name) })
 			b.Many = many
-			items := make([]bulk.Item, 0, len(files))
-			for _, f := range files {
-				g, err := signatureTarget(s, &choose, f.Input)
-				if err != nil {
-					f.Value = err
-				} else {
-					f.Value = g
+			for i := range items {
+				if f := &items[i]; f.Err == nil {
+					f.Value, f.Err = signatureTarget(s, &choose, f.Input)
 				}
-				items = append(items, f)
 			}
 			return runSignatures(cmd, &b, s, items)
 		},
@@ -124,11 +116,10 @@ func readSignature(path string) (raw []byte, pkg *rpmfile.Package, err error) {
 func runSignatures(cmd *cobra.Command, b *cli.Bulk, s *content.Store, items []bulk.Item) error {
 	ch := changer{sessions: map[string]*content.Session{}}
 	for _, item := range items {
-		sig, ok := item.Value.(*signed)
-		if !ok {
+		if item.Err != nil {
 			continue
 		}
-		for _, g := range sig.groups {
+		for _, g := range item.Value.(*signed).groups {
 			if err := ch.open(cmd.Context(), s, g.collections, b.Jobs); err != nil {
 				return errors.Join(err, ch.close())
 			}
@@ -138,9 +129,6 @@ func runSignatures(cmd *cobra.Command, b *cli.Bulk, s *content.Store, items []bu
 		b.Jobs += waiting
 	}
 	err := b.Run(cmd, items, func(ctx context.Context, item bulk.Item) bulk.Result {
-		if err, ok := item.Value.(error); ok {
-			return bulk.Failed("read", "input", err)
-		}
 		sig := item.Value.(*signed)
 		var last bulk.Result
 		for _, g := range sig.groups {

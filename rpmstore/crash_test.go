@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -62,19 +63,30 @@ type crashStep struct {
 // TestCrash kills rpmstore at random points. The store is sound after each, and the rerun ends in the same references.
 // WELD_CRASH sets how often.
 func TestCrash(t *testing.T) {
-	rounds := 10
-	if n, err := strconv.Atoi(os.Getenv("WELD_CRASH")); err == nil {
-		rounds = n
-	}
+	killRounds(t, 10, crashSteps, checkStore, refs)
+}
+
+// killRounds runs each of the steps in turn, kills it at a random point, and runs it again. After both, check says whether the store is
+// sound, and at last refs gives what the step says.
+func killRounds(
+	t *testing.T, rounds int, steps func(*testing.T) []*crashStep,
+	check func(t *testing.T, dir, when string), refs func(t *testing.T, dir string) map[string]string,
+) {
 	if testing.Short() {
 		t.Skip("kills processes for some seconds")
 	}
-	steps := crashSteps(t)
+	if n, err := strconv.Atoi(os.Getenv("WELD_CRASH")); err == nil {
+		rounds = n
+	}
+	list := steps(t)
+	store := filepath.Join(t.TempDir(), "store")
 	for i := range rounds {
-		s := steps[i%len(steps)]
-		store := filepath.Join(t.TempDir(), "store")
+		s := list[i%len(list)]
+		if err := os.RemoveAll(store); err != nil {
+			t.Fatal(err)
+		}
 		copyTree(t, s.base, store)
-		args := append(s.args[:1:1], append([]string{"--store", store}, s.args[1:]...)...)
+		args := inStore(store, s.args)
 		cmd := program(t, args...)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -82,17 +94,21 @@ func TestCrash(t *testing.T) {
 		time.Sleep(time.Duration(rand.Int64N(int64(s.took) * 5 / 4)))
 		cmd.Process.Kill()
 		killed := cmd.Wait() != nil
-		checkStore(t, store, fmt.Sprintf("round %d: %s killed: %v", i, s.name, killed))
+		check(t, store, fmt.Sprintf("round %d: %s killed: %v", i, s.name, killed))
 		out, err := program(t, args...).CombinedOutput()
 		if err != nil && !strings.Contains(string(out), "exists already") {
 			t.Fatalf("round %d: %s again: %v\n%s", i, s.name, err, out)
 		}
-		checkStore(t, store, fmt.Sprintf("round %d: %s again", i, s.name))
+		check(t, store, fmt.Sprintf("round %d: %s again", i, s.name))
 		if got := refs(t, store); !maps.Equal(got, s.refs) {
 			t.Errorf("round %d: %s ends in %v, want %v", i, s.name, got, s.refs)
 		}
-		os.RemoveAll(store)
 	}
+}
+
+// inStore gives a command its store.
+func inStore(store string, args []string) []string {
+	return slices.Concat(args[:1], []string{"--store", store}, args[1:])
 }
 
 // crashSteps runs every command once, without a crash.
@@ -133,7 +149,7 @@ func crashSteps(t *testing.T) []*crashStep {
 		s.base = filepath.Join(dir, fmt.Sprintf("base%d", i))
 		copyTree(t, store, s.base)
 		began := time.Now()
-		mustRun(t, append(s.args[:1:1], append([]string{"--store", store}, s.args[1:]...)...)...)
+		mustRun(t, inStore(store, s.args)...)
 		s.took = time.Since(began)
 		s.refs = refs(t, store)
 		if s.name != "remove" && s.name != "drop" { // these cannot be run again

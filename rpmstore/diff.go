@@ -17,16 +17,11 @@ func newDiffCmd() *cobra.Command {
 version built anew, s the same package with other signatures or notes.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := store.open(1)
+			s, done, err := store.reading(cmd.Context())
 			if err != nil {
 				return err
 			}
-			defer s.Close()
-			release, err := s.Lock(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer release()
+			defer done()
 			old, err := s.Collection(args[0])
 			if err != nil {
 				return err

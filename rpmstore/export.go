@@ -50,16 +50,11 @@ func (o *exportOptions) run(cmd *cobra.Command, args []string) error {
 	if err := o.form.check(); err != nil {
 		return err
 	}
-	store, err := o.store.open(1)
+	store, done, err := o.store.reading(cmd.Context())
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	release, err := store.Lock(cmd.Context())
-	if err != nil {
-		return err
-	}
-	defer release()
+	defer done()
 	list, err := o.choose.packages(store, args)
 	if err != nil {
 		return err
@@ -94,7 +89,7 @@ func (o *exportOptions) items(list []chosen) []bulk.Item {
 	for _, c := range list {
 		exports, err := o.exports(c.pkg)
 		if err != nil {
-			items = append(items, bulk.Item{Input: c.pkg.NEVRA(), Group: c.pkg.Split().Name, Value: err})
+			items = append(items, bulk.Item{Input: c.pkg.NEVRA(), Group: c.pkg.Split().Name, Err: err})
 			continue
 		}
 		for _, e := range exports {
@@ -129,9 +124,6 @@ func (o *exportOptions) exports(p *content.Package) ([]content.Export, error) {
 }
 
 func (o *exportOptions) export(ctx context.Context, item bulk.Item) bulk.Result {
-	if err, ok := item.Value.(error); ok {
-		return bulk.Failed("read", "missing", err)
-	}
 	t := item.Value.(target)
 	path := filepath.Join(o.out, t.name)
 	figures := map[string]any{"output": path, "sha256": t.export.SHA256, "size": t.export.Size}

@@ -68,10 +68,7 @@ func (o *importOptions) run(cmd *cobra.Command, args []string) error {
 		}
 		return errors.Join(o.runWatch(cmd, store, args), store.Close())
 	}
-	items, many, err := cli.Inputs(args, isRPM)
-	if err != nil {
-		return err
-	}
+	items, many := cli.Inputs(args, isRPM)
 	o.bulk.Many = many
 	store, err := o.store.open(threadsFor(o.bulk.Jobs, len(items)))
 	if err != nil {

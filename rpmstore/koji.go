@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -69,7 +70,8 @@ func (o *kojiImport) run(cmd *cobra.Command, dir string) error {
 	})
 }
 
-// kojiItems finds the packages of a tree; each item's value is the release's directory.
+// kojiItems finds the packages of a tree; each item's value is the release's directory. A release that is a link is a build on
+// another of koji's volumes.
 func kojiItems(dir string) ([]bulk.Item, error) {
 	var items []bulk.Item
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -80,19 +82,54 @@ func kojiItems(dir string) ([]bulk.Item, error) {
 		if err != nil {
 			return err
 		}
-		parts := strings.Split(rel, string(filepath.Separator))
-		if d.IsDir() && len(parts) == 4 && parts[3] == "data" {
-			return filepath.SkipDir
+		name, below, _ := strings.Cut(rel, string(filepath.Separator))
+		if strings.Count(below, string(filepath.Separator)) != 1 || !d.IsDir() && d.Type()&fs.ModeSymlink == 0 {
+			return nil
 		}
-		if len(parts) == 5 && d.Type().IsRegular() && isRPM(d.Name()) {
-			items = append(items, bulk.Item{Input: path, Group: parts[0], Value: filepath.Join(dir, parts[0], parts[1], parts[2])})
+		found, err := filepath.Glob(filepath.Join(globEscape(path), "*", "*.rpm"))
+		if err != nil {
+			return err
+		}
+		if _, err := os.Stat(path); err != nil {
+			found = []string{path} // a volume that is not there: the item fails
+		}
+		for _, rpm := range found {
+			items = append(items, bulk.Item{Input: rpm, Group: name, Value: path})
+		}
+		if d.IsDir() {
+			return filepath.SkipDir
 		}
 		return nil
 	})
 	return items, err
 }
 
+// checkPlace refuses a file that export would put elsewhere: in a draft of a build, or where its source package does not name the build.
+func checkPlace(path, release string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	p, err := rpmfile.Read(bufio.NewReader(f))
+	if err != nil {
+		return err
+	}
+	top := filepath.Dir(filepath.Dir(filepath.Dir(release)))
+	place, err := kojiPlaceIn(top, p.Header, p.NEVRA())
+	if err != nil {
+		return err
+	}
+	if want := filepath.Join(place.release, place.arch, place.file); want != path {
+		return fmt.Errorf("its place as a package of its source package's build is %s: a draft, or a build by another name", want)
+	}
+	return nil
+}
+
 func (o *kojiImport) one(ctx context.Context, s *content.Store, se *content.Session, item bulk.Item) bulk.Result {
+	if err := checkPlace(item.Input, item.Value.(string)); err != nil {
+		return bulk.Failed("read", "input", err)
+	}
 	res := importFile(ctx, se, item.Input, o.opts)
 	if !res.OK {
 		return res
@@ -190,16 +227,11 @@ signed copies under data/signed.`,
 }
 
 func (o *kojiExport) run(cmd *cobra.Command, args []string) error {
-	s, err := o.store.open(1)
+	s, done, err := o.store.reading(cmd.Context())
 	if err != nil {
 		return err
 	}
-	defer s.Close()
-	release, err := s.Lock(cmd.Context())
-	if err != nil {
-		return err
-	}
-	defer release()
+	defer done()
 	list, err := o.choose.packages(s, args[1:])
 	if err != nil {
 		return err
@@ -243,7 +275,7 @@ func (o *kojiExport) one(ctx context.Context, dir string, p *content.Package) er
 
 type kojiPlace struct{ release, arch, file string }
 
-// kojiPlaceOf gives the place of a package: below the build that it comes from, which its source package names.
+// kojiPlaceOf gives the place of a package in the tree dir.
 func kojiPlaceOf(dir string, p *content.Package) (kojiPlace, error) {
 	raw, err := p.Header()
 	if err != nil {
@@ -253,7 +285,11 @@ func kojiPlaceOf(dir string, p *content.Package) (kojiPlace, error) {
 	if err != nil {
 		return kojiPlace{}, fmt.Errorf("%s: %w", p.NEVRA(), err)
 	}
-	n := p.Split()
+	return kojiPlaceIn(dir, h, p.Split())
+}
+
+// kojiPlaceIn gives the place of a package: below the build that it comes from, which its source package names.
+func kojiPlaceIn(dir string, h *rpmfile.Header, n rpmfile.NEVRA) (kojiPlace, error) {
 	build := n.NVR()
 	if src := h.String(rpmfile.TagSourceRPM); src != "" {
 		build = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(src, ".rpm"), ".src"), ".nosrc")
@@ -261,15 +297,15 @@ func kojiPlaceOf(dir string, p *content.Package) (kojiPlace, error) {
 	i := strings.LastIndexByte(build, '-')
 	j := strings.LastIndexByte(build[:max(i, 0)], '-')
 	if j <= 0 || strings.ContainsAny(build, "/\x00") || strings.HasPrefix(build, ".") {
-		return kojiPlace{}, fmt.Errorf("%s: source package %q names no build", p.NEVRA(), build)
+		return kojiPlace{}, fmt.Errorf("%s: source package %q names no build", n, build)
 	}
 	name, version, release := build[:j], build[j+1:i], build[i+1:]
 	for _, part := range []string{version, release} {
 		if part == "" || part == "." || part == ".." {
-			return kojiPlace{}, fmt.Errorf("%s: source package %q names no build", p.NEVRA(), build)
+			return kojiPlace{}, fmt.Errorf("%s: source package %q names no build", n, build)
 		}
 	}
-	return kojiPlace{filepath.Join(dir, name, version, release), n.Arch, p.Filename()}, nil
+	return kojiPlace{filepath.Join(dir, name, version, release), n.Arch, n.Filename()}, nil
 }
 
 func (o *kojiExport) signature(ctx context.Context, place kojiPlace, p *content.Package, e content.Export) error {

@@ -22,16 +22,11 @@ func newListCmd() *cobra.Command {
 		Short: "List collections, or the packages of one",
 		Long:  "List names the collections and how many packages each has. With --collection it lists the packages in it; with words, those packages that they name.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := store.open(1)
+			s, done, err := store.reading(cmd.Context())
 			if err != nil {
 				return err
 			}
-			defer s.Close()
-			release, err := s.Lock(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer release()
+			defer done()
 			out := newOutput(cmd, asJSON)
 			if choose.collection != "" || len(args) > 0 {
 				list, err := choose.packages(s, args)

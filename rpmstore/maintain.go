@@ -59,16 +59,11 @@ func newReindexCmd() *cobra.Command {
 		Long:  "Reindex makes the index anew from the packages. The index is a cache: without it everything works, slower.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := store.open(1)
+			s, done, err := store.reading(cmd.Context())
 			if err != nil {
 				return err
 			}
-			defer s.Close()
-			release, err := s.Lock(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer release()
+			defer done()
 			n, err := s.Reindex()
 			if err != nil {
 				return err

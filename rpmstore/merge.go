@@ -126,13 +126,16 @@ func (t *taking) run(cmd *cobra.Command, places []string) (err error) {
 	var items []bulk.Item
 	for _, place := range places {
 		from, err := content.OpenForeign(cmd.Context(), place, t.remote.o)
-		if err != nil {
+		var list []bulk.Item
+		if err == nil {
+			defer from.Close()
+			list, err = t.compare(cmd.Context(), store, from)
+		}
+		if err != nil && len(places) == 1 {
 			return err
 		}
-		defer from.Close()
-		list, err := t.compare(cmd.Context(), store, from)
-		if err != nil {
-			return err
+		if err != nil { // it fails alone
+			list = append(list, bulk.Item{Input: place, Err: err})
 		}
 		items = append(items, list...)
 	}
@@ -168,7 +171,7 @@ func (t *taking) compare(ctx context.Context, store *content.Store, from *conten
 		}
 		more, extra, err := store.Compare(ctx, from, name, into)
 		if err != nil {
-			return nil, err
+			return items, err
 		}
 		for _, p := range more {
 			items = append(items, bulk.Item{Input: p.NEVRA(), Group: p.Name(), Value: incoming{from, into, p}})

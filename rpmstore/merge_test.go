@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -15,7 +16,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weld-linux/weld-bridge/internal/content"
+	"github.com/weld-linux/weld-bridge/internal/judges"
 	"github.com/weld-linux/weld-bridge/internal/remote/s3test"
+	"github.com/weld-linux/weld-bridge/internal/repo"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile/rpmtest"
 )
 
@@ -68,6 +72,46 @@ func sameRefs(t *testing.T, what, want, got string) {
 	checkStore(t, got, what)
 }
 
+// sameRepodata publishes from both stores.
+func sameRepodata(t *testing.T, what, want, got string) {
+	t.Helper()
+	published := func(store string) map[string]string {
+		s, err := content.Open(store, content.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		c, err := s.Collection("c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		profile, err := repo.FindProfile("fedora")
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		if _, err := repo.Publish(t.Context(), c, repo.Target{Dir: dir, Keep: 1}, repo.PublishOptions{Profile: profile}); err != nil {
+			t.Fatal(err)
+		}
+		files := map[string]string{}
+		list, err := filepath.Glob(filepath.Join(dir, repo.RepodataDir, "*"))
+		if err != nil || len(list) == 0 {
+			t.Fatalf("no repodata (%v)", err)
+		}
+		for _, path := range list {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files[filepath.Base(path)] = string(b)
+		}
+		return files
+	}
+	if diff := cmp.Diff(published(want), published(got)); diff != "" {
+		t.Errorf("repodata %s: %s", what, diff)
+	}
+}
+
 // TestShards: stores made by shards, merged in any order, here and through a bucket, are the store of one run.
 func TestShards(t *testing.T) {
 	one, four := shards(t)
@@ -79,6 +123,7 @@ func TestShards(t *testing.T) {
 		}
 		mustRun(t, args...)
 		sameRefs(t, fmt.Sprint("merged ", order), one, merged)
+		sameRepodata(t, fmt.Sprint("merged ", order), one, merged)
 		mustRun(t, args...)
 		sameRefs(t, "merged again", one, merged)
 	}
@@ -101,6 +146,7 @@ func TestShards(t *testing.T) {
 	pulled := newStoreDir(t)
 	mustRun(t, "pull", "--store", pulled, bucket)
 	sameRefs(t, "through the bucket", one, pulled)
+	sameRepodata(t, "through the bucket", one, pulled)
 	out, err := program(t, "push", "--store", one, bucket).CombinedOutput()
 	if err != nil || !bytes.Contains(out, []byte(" 0 objects, 0 bytes sent")) {
 		t.Errorf("a push of what is there: %v\n%s", err, out)
@@ -115,12 +161,7 @@ func ostreePull(t *testing.T, s3 *s3test.Server, store string) {
 	fromWeb := newStoreDir(t)
 	mustRun(t, "pull", "--store", fromWeb, web.URL+"/repo", "c")
 	sameRefs(t, "from a web server", store, fromWeb)
-	if _, err := exec.LookPath("ostree"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("ostree is not installed")
-		}
-		t.Skip("ostree is not installed")
-	}
+	judges.Need(t, "ostree")
 	repo := filepath.Join(t.TempDir(), "repo")
 	for _, args := range [][]string{
 		{"init", "--mode=archive"},
@@ -139,58 +180,74 @@ func ostreePull(t *testing.T, s3 *s3test.Server, store string) {
 // TestPullNamesDamage: a damaged object there is named, its package is not published, the others are, and the rerun completes.
 func TestPullNamesDamage(t *testing.T) {
 	one, _ := shards(t)
-	there := filepath.Join(t.TempDir(), "there")
-	mustRun(t, "push", "--store", one, there)
-	object, whole := "", []byte(nil)
-	objects, err := filepath.Glob(filepath.Join(there, "objects", "*", "*.filez"))
+	s3 := s3test.Start(t)
+	s3.Setenv(t.Setenv)
+	bucket, there := "s3://"+s3.Bucket+"/repo", filepath.Join(s3.Dir, "repo")
+	mustRun(t, "push", "--store", one, bucket)
+	web := httptest.NewServer(http.FileServer(http.Dir(there)))
+	defer web.Close()
+	object, whole := largestObject(t, there)
+	flipped := bytes.Clone(whole)
+	flipped[len(flipped)/2] ^= 1
+	for name, damage := range map[string]func() error{
+		"flipped":   func() error { return os.WriteFile(object, flipped, 0o666) },
+		"cut":       func() error { return os.WriteFile(object, whole[:len(whole)-9], 0o666) },
+		"empty":     func() error { return os.WriteFile(object, nil, 0o666) },
+		"gone":      func() error { return nil },
+		"directory": func() error { return os.Mkdir(object, 0o777) },
+	} {
+		for way, from := range map[string][]string{
+			"pull": {"pull", bucket}, "merge": {"merge", there}, "web": {"pull", web.URL, "c"},
+		} {
+			t.Run(name+" "+way, func(t *testing.T) {
+				mend := func() {
+					if err := errors.Join(os.RemoveAll(object), os.WriteFile(object, whole, 0o666)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				defer mend()
+				if err := errors.Join(os.Remove(object), damage()); err != nil {
+					t.Fatal(err)
+				}
+				here := newStoreDir(t)
+				args := append([]string{from[0], "--store", here}, from[1:]...)
+				cmd := program(t, args...)
+				out, _ := cmd.CombinedOutput()
+				sum := filepath.Base(filepath.Dir(object)) + strings.TrimSuffix(filepath.Base(object), ".filez")
+				if cmd.ProcessState.ExitCode() != 3 || !bytes.Contains(out, []byte(sum)) || !bytes.Contains(out, []byte("23 done, 0 skipped, 1 failed")) {
+					t.Errorf("status %d:\n%s", cmd.ProcessState.ExitCode(), out)
+				}
+				checkStore(t, here, name)
+				mend()
+				mustRun(t, args...)
+				sameRefs(t, "mended", one, here)
+			})
+		}
+	}
+}
+
+// largestObject gives a file object that stands in one package alone.
+func largestObject(t *testing.T, repo string) (path string, content []byte) {
+	t.Helper()
+	objects, err := filepath.Glob(filepath.Join(repo, "objects", "*", "*.filez"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, o := range objects {
-		if b, err := os.ReadFile(o); err == nil && len(b) > len(whole) && len(b) > 2000 {
-			object, whole = o, b
+		if b, err := os.ReadFile(o); err == nil && len(b) > len(content) && len(b) > 2000 {
+			path, content = o, b
 		}
 	}
-	for name, damaged := range map[string][]byte{
-		"flipped": append(append(bytes.Clone(whole[:len(whole)/2]), whole[len(whole)/2]^1), whole[len(whole)/2+1:]...), "cut": whole[:len(whole)-9], "empty": nil, "gone": {1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			defer os.WriteFile(object, whole, 0o666)
-			if os.WriteFile(object, damaged, 0o666); name == "gone" {
-				os.Remove(object)
-			}
-			here := newStoreDir(t)
-			cmd := program(t, "pull", "--store", here, there)
-			out, _ := cmd.CombinedOutput()
-			sum := filepath.Base(filepath.Dir(object)) + strings.TrimSuffix(filepath.Base(object), ".filez")
-			if cmd.ProcessState.ExitCode() != 3 || !bytes.Contains(out, []byte(sum)) || !bytes.Contains(out, []byte("23 done, 0 skipped, 1 failed")) {
-				t.Errorf("status %d:\n%s", cmd.ProcessState.ExitCode(), out)
-			}
-			checkStore(t, here, name)
-			os.WriteFile(object, whole, 0o666)
-			mustRun(t, "pull", "--store", here, there)
-			sameRefs(t, "mended", one, here)
-		})
-	}
+	return path, content
 }
 
 // TestPushDamagedHere: a package that is damaged here is left out and named.
 func TestPushDamagedHere(t *testing.T) {
 	one, _ := shards(t)
-	objects, err := filepath.Glob(filepath.Join(one, "objects", "*", "*.filez"))
-	if err != nil {
+	object, b := largestObject(t, one)
+	b[len(b)/2] ^= 1
+	if err := os.WriteFile(object, b, 0o666); err != nil {
 		t.Fatal(err)
-	}
-	for _, o := range objects {
-		b, err := os.ReadFile(o)
-		if err != nil || len(b) < 3000 {
-			continue
-		}
-		b[len(b)/2] ^= 1
-		if err := os.WriteFile(o, b, 0o666); err != nil {
-			t.Fatal(err)
-		}
-		break
 	}
 	there := filepath.Join(t.TempDir(), "there")
 	cmd := program(t, "push", "--store", one, there)
@@ -199,6 +256,58 @@ func TestPushDamagedHere(t *testing.T) {
 		t.Errorf("status %d:\n%s", cmd.ProcessState.ExitCode(), out)
 	}
 	checkStore(t, there, "pushed")
+}
+
+// TestPushDamagedThere: a package that is damaged there, so that nothing can be joined with it, stays as it is, is named, and the others
+// are published.
+func TestPushDamagedThere(t *testing.T) {
+	rpms, there := t.TempDir(), filepath.Join(t.TempDir(), "there")
+	rpmtest.Write(t, rpms, rpmtest.Spec{Name: "noted"})
+	noted, plain := newStoreDir(t), newStoreDir(t)
+	mustRun(t, "import", "--store", noted, "--into", "c", "--meta", "note=1", rpms)
+	mustRun(t, "push", "--store", noted, there)
+	rpmtest.Write(t, rpms, rpmtest.Spec{Name: "another"})
+	mustRun(t, "import", "--store", plain, "--into", "c", rpms)
+	objects, err := filepath.Glob(filepath.Join(there, "objects", "*", "*.filez"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range objects {
+		rel, err := filepath.Rel(there, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(filepath.Join(plain, rel)); err != nil { // the note
+			write(t, o, []byte("damaged"))
+		}
+	}
+	cmd := program(t, "push", "--store", plain, there)
+	out, _ := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != 3 || !bytes.Contains(out, []byte("rpmstore: "+there+": noted-1.0-1.x86_64@")) {
+		t.Errorf("status %d:\n%s", cmd.ProcessState.ExitCode(), out)
+	}
+	list, err := program(t, "list", "--store", there, "--collection", "c").CombinedOutput()
+	if err != nil || !bytes.Contains(list, []byte("another-1.0")) || !bytes.Contains(list, []byte("noted-1.0")) {
+		t.Errorf("%v\n%s", err, list)
+	}
+}
+
+// TestMergeBadStore: of several stores one that cannot be read fails alone.
+func TestMergeBadStore(t *testing.T) {
+	_, four := shards(t)
+	merged := newStoreDir(t)
+	refs, err := filepath.Glob(filepath.Join(four[1], "refs", "heads", "collections", "*"))
+	if err != nil || len(refs) != 1 {
+		t.Fatalf("%v, %v", refs, err)
+	}
+	write(t, refs[0], []byte("damaged\n"))
+	none := filepath.Join(t.TempDir(), "none")
+	cmd := program(t, append([]string{"merge", "--store", merged, none}, four...)...)
+	out, _ := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != 3 || !bytes.Contains(out, []byte("rpmstore: "+four[1]+": ")) || !bytes.Contains(out, []byte(none+": no store")) || !bytes.Contains(out, []byte(" 2 failed")) {
+		t.Errorf("status %d:\n%s", cmd.ProcessState.ExitCode(), out)
+	}
+	checkStore(t, merged, "merged")
 }
 
 // TestInterrupted: push and pull that were killed at random are complete after a rerun.

@@ -1,20 +1,15 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"os/exec"
+	"runtime/debug"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/weld-linux/weld-bridge/internal/cli"
 	"github.com/weld-linux/weld-bridge/internal/content"
-	"github.com/weld-linux/weld-bridge/internal/pack"
-	"github.com/weld-linux/weld-bridge/internal/pristine"
 )
 
 type packOptions struct {
@@ -50,8 +45,8 @@ func (o *packOptions) run(cmd *cobra.Command) error {
 	if len(o.collections) > 0 && len(o.allBut) > 0 {
 		return cli.Usagef("--collection and --all-but exclude each other")
 	}
-	if o.level < 0 || o.level > 19 {
-		return cli.Usagef("--level %d: 0 to 19", o.level)
+	if o.level < 0 || o.level > content.MaxPackLevel {
+		return cli.Usagef("--level %d: 0 to %d", o.level, content.MaxPackLevel)
 	}
 	s, err := o.store.open(1)
 	if err != nil {
@@ -62,13 +57,9 @@ func (o *packOptions) run(cmd *cobra.Command) error {
 	if err != nil || len(names) == 0 {
 		return err
 	}
-	var options content.PackOptions
-	if o.level > 0 {
-		if options.Compress, err = libzstd(o.store.libexec, o.level); err != nil {
-			return err
-		}
-	}
-	done, err := s.Pack(cmd.Context(), names, options)
+	// Frames are large and few: what is held in memory is held once and not twice, as the collector would let it grow.
+	debug.SetGCPercent(20)
+	done, err := s.Pack(cmd.Context(), names, content.PackOptions{Level: o.level})
 	if err != nil {
 		return err
 	}
@@ -106,37 +97,4 @@ func (o *packOptions) choose(s *content.Store) ([]string, error) {
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil
-}
-
-// packEncoder is the version of libzstd that makes packs: what it makes is the same everywhere.
-const packEncoder = "1.5.7"
-
-// libzstd gives the compressor of a level.
-func libzstd(libexec string, level int) (pack.Compressor, error) {
-	var dirs []string
-	if libexec != "" {
-		dirs = append(dirs, libexec)
-	}
-	for _, e := range pristine.OpenEncoders(dirs...).List() {
-		if e.Library == "libzstd" && e.Version == packEncoder && e.Program != "" {
-			return helper(e.Program, level), nil
-		}
-	}
-	return nil, fmt.Errorf("no encoder of libzstd %s: --level needs it", packEncoder)
-}
-
-func helper(program string, level int) pack.Compressor {
-	return func(w io.Writer, r io.Reader, size int64) error {
-		window := 20
-		for int64(1)<<window < min(size, pack.MaxWindow) {
-			window++
-		}
-		var words strings.Builder
-		cmd := exec.Command(program, fmt.Sprintf("level=%d", level), fmt.Sprintf("window=%d", window), "long=1", fmt.Sprintf("pledge=%d", size))
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = r, w, &words
-		if err := cmd.Run(); err != nil {
-			return errors.Join(err, errors.New(strings.TrimSpace(words.String())))
-		}
-		return nil
-	}
 }

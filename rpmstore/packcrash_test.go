@@ -17,41 +17,12 @@ import (
 // TestPackCrash kills pack, unpack and gc at random points. Every package can be made again after each, and the rerun ends in the same
 // state. WELD_CRASH sets how often.
 func TestPackCrash(t *testing.T) {
-	rounds := 9
-	if n, err := strconv.Atoi(os.Getenv("WELD_CRASH")); err == nil {
-		rounds = n
-	}
-	if testing.Short() {
-		t.Skip("kills processes for some seconds")
-	}
-	dir := t.TempDir()
-	steps := packSteps(t, dir)
-	store := filepath.Join(dir, "store")
-	for i := range rounds {
-		s := steps[i%len(steps)]
-		if err := os.RemoveAll(store); err != nil {
-			t.Fatal(err)
-		}
-		copyTree(t, s.base, store)
-		args := append(s.args[:1:1], append([]string{"--store", store}, s.args[1:]...)...)
-		cmd := program(t, args...)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Duration(rand.Int64N(int64(s.took) * 5 / 4)))
-		cmd.Process.Kill()
-		killed := cmd.Wait() != nil
-		checkPacked(t, store, fmt.Sprintf("round %d: %s killed: %v", i, s.name, killed))
-		mustRun(t, args...)
-		checkPacked(t, store, fmt.Sprintf("round %d: %s again", i, s.name))
-		if got := packedRefs(t, store); fmt.Sprint(got) != fmt.Sprint(s.refs) {
-			t.Errorf("round %d: %s ends in %v, want %v", i, s.name, got, s.refs)
-		}
-	}
+	killRounds(t, 9, packSteps, checkPacked, packedRefs)
 }
 
-func packSteps(t *testing.T, dir string) []*crashStep {
+func packSteps(t *testing.T) []*crashStep {
 	t.Helper()
+	dir := t.TempDir()
 	rng := rand.New(rand.NewPCG(2, 2))
 	for v := range 3 {
 		for i := range 6 {
@@ -80,7 +51,7 @@ func packSteps(t *testing.T, dir string) []*crashStep {
 			out = append(out, s)
 		}
 		began := time.Now()
-		mustRun(t, append(args[:1:1], append([]string{"--store", store}, args[1:]...)...)...)
+		mustRun(t, inStore(store, args)...)
 		s.took = time.Since(began)
 		s.refs = packedRefs(t, store)
 	}

@@ -95,6 +95,10 @@ func (o *pushOptions) run(cmd *cobra.Command, where string, collections []string
 			return err
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "rpmstore: %s: %s: %d objects, %d bytes sent, %s\n", place, p.Collection(), done.Objects, done.Bytes, done.Commit)
+		for _, err := range done.Failed {
+			fmt.Fprintf(cmd.ErrOrStderr(), "rpmstore: %v\n", err)
+			failures = cli.ErrSomeFailed
+		}
 	}
 	return failures
 }

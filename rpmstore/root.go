@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"github.com/weld-linux/weld-bridge/internal/cli"
@@ -37,6 +40,18 @@ type storeFlags struct {
 func (s *storeFlags) add(cmd *cobra.Command) {
 	s.place.Add(cmd)
 	cmd.Flags().StringVar(&s.libexec, "libexec", "", "where the encoder programs are (default: beside rpmstore, or $WELD_LIBEXEC)")
+}
+
+// reading opens the store for a command that reads several objects: nobody removes any until done, which closes it.
+func (s *storeFlags) reading(ctx context.Context) (store *content.Store, done func(), err error) {
+	if store, err = s.open(1); err != nil {
+		return nil, nil, err
+	}
+	release, err := store.Lock(ctx)
+	if err != nil {
+		return nil, nil, errors.Join(err, store.Close())
+	}
+	return store, func() { release(); store.Close() }, nil
 }
 
 // open opens the store; threads is how many processors one encoder may use.

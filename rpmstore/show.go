@@ -19,16 +19,11 @@ func newShowCmd() *cobra.Command {
 		Short: "Show what a package is, where its bytes are and what they cost",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := store.open(1)
+			s, done, err := store.reading(cmd.Context())
 			if err != nil {
 				return err
 			}
-			defer s.Close()
-			release, err := s.Lock(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer release()
+			defer done()
 			list, err := choose.packages(s, args)
 			if err != nil {
 				return err

@@ -49,16 +49,11 @@ func (o *verifyOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	s, err := o.store.open(1)
+	s, done, err := o.store.reading(cmd.Context())
 	if err != nil {
 		return err
 	}
-	defer s.Close()
-	release, err := s.Lock(cmd.Context())
-	if err != nil {
-		return err
-	}
-	defer release()
+	defer done()
 	list, err := o.choose.packages(s, args)
 	if err != nil {
 		return err

@@ -148,11 +148,11 @@ func (w *watcher) scan() (ready []string, waiting bool) {
 				}
 				return nil
 			}
-			if !d.Type().IsRegular() || !isRPM(d.Name()) || d.Name()[0] == '.' {
+			if !isRPM(d.Name()) || d.Name()[0] == '.' {
 				return nil
 			}
-			info, err := d.Info()
-			if err != nil {
+			info, err := os.Stat(path) // links to files count
+			if err != nil || !info.Mode().IsRegular() {
 				return nil
 			}
 			present[path] = true

@@ -104,6 +104,9 @@ func (p *Package) plain(ctx context.Context, recipe *Recipe, tree ostree.DirTree
 	}
 	content, _ := tree.Dir(nameFiles)
 	extra, _ := tree.Dir(nameExtra)
+	if err := (packTier{p.store.packs}).expect(p.from, content, extra); err != nil {
+		return nil, err
+	}
 	return pipe(func(w io.Writer) error {
 		return assemble(ctx, p.from, recipe.Archive, files, content.Tree, extra.Tree, w, verify)
 	}), nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,9 @@ import (
 	"github.com/weld-linux/weld-bridge/internal/remote"
 )
 
+// config is the file that every repository has.
+const config = "config"
+
 // Foreign is another store that packages are taken from. Nothing that it says is believed before it was verified.
 type Foreign struct {
 	name    string
@@ -25,9 +29,13 @@ type Foreign struct {
 	release func()
 }
 
-// OpenForeign opens a store by its directory, or a copy of one wherever remote.Open reads. ctx is that of all requests.
+// OpenForeign opens a store by its directory, or a copy of one wherever remote.Open reads. ctx is that of all requests. Where there is no
+// store, it is ErrNotFound.
 func OpenForeign(ctx context.Context, where string, o remote.Options) (*Foreign, error) {
-	if _, err := os.Stat(filepath.Join(where, "config")); err == nil && !strings.Contains(where, "://") {
+	if !strings.Contains(where, "://") {
+		if _, err := os.Stat(filepath.Join(where, config)); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s: no store: %w", where, ErrNotFound)
+		}
 		s, err := Open(where, Options{NoIndex: true})
 		if err != nil {
 			return nil, err
@@ -41,6 +49,11 @@ func OpenForeign(ctx context.Context, where string, o remote.Options) (*Foreign,
 	place, err := remote.Open(where, o)
 	if err != nil {
 		return nil, err
+	}
+	if ok, err := place.Has(ctx, config); err != nil {
+		return nil, err
+	} else if !ok {
+		return nil, fmt.Errorf("%s: no store: %w", place, ErrNotFound)
 	}
 	return foreignPlace(ctx, place), nil
 }
@@ -191,43 +204,96 @@ func (f *Foreign) fetch(ctx context.Context, w *ostree.Writer, o ostree.Object) 
 // fetchers is how many objects of one package are fetched at once.
 const fetchers = 8
 
-// takeTree copies a tree with all that it reaches. Files come first and directories after what is in them, so that a
-// directory that is there is whole, whatever interrupts.
+// takeTree copies a tree with all that it reaches, so that a directory that is there is whole, whatever interrupts.
 func (f *Foreign) takeTree(ctx context.Context, w *ostree.Writer, tree ostree.Checksum) error {
-	both := ostree.Reader{Source: ostree.Sources{w.Source, f.objects.Source}}
-	reached := ostree.NewSet()
-	if err := both.WalkTree(ctx, tree, reached); err != nil {
+	list, err := levels(ctx, ostree.Reader{Source: ostree.Sources{w.Source, f.objects.Source}}, tree)
+	if err != nil {
 		return fmt.Errorf("%s: %w", f, err)
 	}
-	for _, t := range []ostree.Type{ostree.TypeFile, ostree.TypeDirMeta, ostree.TypeDirTree} {
-		if err := f.fetchAll(ctx, w, t, reached[t]); err != nil {
+	for _, level := range list {
+		if err := f.fetchAll(ctx, w, level); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (f *Foreign) fetchAll(ctx context.Context, w *ostree.Writer, t ostree.Type, sums map[ostree.Checksum]struct{}) error {
+func (f *Foreign) fetchAll(ctx context.Context, w *ostree.Writer, level []ostree.Object) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	todo := make(chan ostree.Checksum)
+	todo := make(chan ostree.Object)
 	var wg sync.WaitGroup
-	for range min(fetchers, len(sums)) {
+	for range min(fetchers, len(level)) {
 		wg.Go(func() {
-			for sum := range todo {
-				if err := f.fetch(ctx, w, ostree.Object{Type: t, Checksum: sum}); err != nil {
+			for o := range todo {
+				if err := f.fetch(ctx, w, o); err != nil {
 					cancel(err)
 				}
 			}
 		})
 	}
-	for sum := range sums {
+	for _, o := range level {
 		if ctx.Err() != nil {
 			break
 		}
-		todo <- sum
+		todo <- o
 	}
 	close(todo)
 	wg.Wait()
 	return context.Cause(ctx)
+}
+
+// levels gives a tree with all that it reaches: files and what is said about directories first, then directories, each in a later level
+// than those that are in it. Copied in this order, a directory that is there is whole.
+func levels(ctx context.Context, from objects, tree ostree.Checksum) ([][]ostree.Object, error) {
+	l := leveler{from: from, list: [][]ostree.Object{nil}, leaves: ostree.NewSet(), known: map[ostree.Checksum]int{}}
+	_, err := l.visit(ctx, tree, 1)
+	return l.list, err
+}
+
+type leveler struct {
+	from   objects
+	list   [][]ostree.Object
+	leaves *ostree.Set
+	known  map[ostree.Checksum]int // levels of directories
+}
+
+// maxDepth is how many directories a path can name.
+const maxDepth = 4096 / 2
+
+func (l *leveler) visit(ctx context.Context, tree ostree.Checksum, depth int) (level int, err error) {
+	if level, ok := l.known[tree]; ok {
+		return level, nil
+	}
+	if depth > maxDepth {
+		return 0, fmt.Errorf("%s: more than %d directories deep", tree, maxDepth)
+	}
+	d, err := l.from.ReadTree(tree)
+	if err := errors.Join(err, ctx.Err()); err != nil {
+		return 0, err
+	}
+	for _, f := range d.Files {
+		l.leaf(ostree.Object{Type: ostree.TypeFile, Checksum: f.File})
+	}
+	level = 1
+	for _, sub := range d.Dirs {
+		l.leaf(ostree.Object{Type: ostree.TypeDirMeta, Checksum: sub.Meta})
+		below, err := l.visit(ctx, sub.Tree, depth+1)
+		if err != nil {
+			return 0, err
+		}
+		level = max(level, below+1)
+	}
+	if level == len(l.list) {
+		l.list = append(l.list, nil)
+	}
+	l.list[level] = append(l.list[level], ostree.Object{Type: ostree.TypeDirTree, Checksum: tree})
+	l.known[tree] = level
+	return level, nil
+}
+
+func (l *leveler) leaf(o ostree.Object) {
+	if l.leaves.Add(o) {
+		l.list[0] = append(l.list[0], o)
+	}
 }

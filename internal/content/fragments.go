@@ -11,6 +11,7 @@ import (
 
 	"github.com/weld-linux/weld-bridge/internal/ostree"
 	"github.com/weld-linux/weld-bridge/internal/repodata"
+	"github.com/weld-linux/weld-bridge/internal/varint"
 )
 
 // FragmentChangelogs is the number of changelog entries in the fragments that the index keeps.
@@ -104,7 +105,7 @@ func (f *Fragments) make(p *Package) ([]byte, error) {
 		return nil, err
 	}
 	f.coder.plain = append(f.coder.plain[:0], fragmentVersion)
-	f.coder.plain = binary.AppendVarint(f.coder.plain, int64(len(list)))
+	f.coder.plain = binary.AppendUvarint(f.coder.plain, uint64(len(list)))
 	for i, e := range list {
 		parts, err := p.parts(e)
 		if err != nil {
@@ -124,13 +125,13 @@ func (f *Fragments) make(p *Package) ([]byte, error) {
 	} else {
 		f.coder.text = t.Template(f.coder.text[:0], &f.pkg)
 	}
-	f.coder.appendString(unfit)
+	f.coder.plain = varint.AppendBlock(f.coder.plain, unfit)
 	f.coder.plain = t.AppendBinary(f.coder.plain)
 	return f.coder.zip.EncodeAll(f.coder.plain, nil), nil
 }
 
 // fragmentVersion opens a fragment in the index. One of another version is made anew.
-const fragmentVersion = 1
+const fragmentVersion = 2
 
 // fragmentCoder turns fragments into what the index keeps, and back. What it decodes shares its memory.
 type fragmentCoder struct {
@@ -157,22 +158,18 @@ var fragmentZstd = sync.OnceValues(func() (c fragmentCoder, err error) {
 	return c, err
 })
 
-func (c *fragmentCoder) appendString(s string) {
-	c.plain = binary.AppendVarint(c.plain, int64(len(s)))
-	c.plain = append(c.plain, s...)
-}
-
 func (c *fragmentCoder) appendForm(e form) error {
 	sum, err := hex.DecodeString(e.SHA256)
 	if err != nil || len(sum) != 32 {
 		return fmt.Errorf("bad SHA-256 %q", e.SHA256)
 	}
 	c.plain = append(c.plain, sum...)
-	for _, n := range []int64{e.Size, e.Header, e.Payload, e.archive, int64(len(e.Keys))} {
+	for _, n := range []int64{e.Size, e.Header, e.Payload, e.archive} {
 		c.plain = binary.AppendVarint(c.plain, n)
 	}
+	c.plain = binary.AppendUvarint(c.plain, uint64(len(e.Keys)))
 	for _, key := range e.Keys {
-		c.appendString(key)
+		c.plain = varint.AppendBlock(c.plain, key)
 	}
 	return nil
 }
@@ -184,58 +181,22 @@ func (c *fragmentCoder) decode(b []byte, f *Fragment) (err error) {
 	if c.decoded, err = c.unzip.DecodeAll(b, c.decoded[:0]); err != nil {
 		return err
 	}
-	r := fragmentReader{b: c.decoded}
-	if version := r.bytes(1); r.bad || version[0] != fragmentVersion {
+	r := varint.NewReader(c.decoded)
+	if r.Byte() != fragmentVersion {
 		return errFragment
 	}
 	f.forms = f.forms[:0]
-	for range r.count(32) {
-		e := form{Export: Export{SHA256: hex.EncodeToString(r.bytes(32))}}
-		e.Size, e.Header, e.Payload, e.archive = r.number(), r.number(), r.number(), r.number()
-		for range r.count(1) {
-			e.Keys = append(e.Keys, string(r.bytes(r.count(1))))
+	for range r.Count(32) {
+		e := form{Export: Export{SHA256: hex.EncodeToString(r.Bytes(32))}}
+		e.Size, e.Header, e.Payload, e.archive = r.Int(), r.Int(), r.Int(), r.Int()
+		for range r.Count(1) {
+			e.Keys = append(e.Keys, r.Text())
 		}
 		f.forms = append(f.forms, e)
 	}
-	f.Unfit = string(r.bytes(r.count(1)))
-	if r.bad || len(f.forms) == 0 {
+	f.Unfit = r.Text()
+	if r.Bad() || len(f.forms) == 0 {
 		return errFragment
 	}
-	return f.Template.Decode(r.b)
-}
-
-// fragmentReader takes things from the start of b. When something is not there, bad is set and what is given is empty.
-type fragmentReader struct {
-	b   []byte
-	bad bool
-}
-
-func (r *fragmentReader) number() int64 {
-	n, size := binary.Varint(r.b)
-	if size <= 0 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[size:]
-	return n
-}
-
-// count reads the number of things that follow, each of least bytes or more.
-func (r *fragmentReader) count(least int) int {
-	n := r.number()
-	if n < 0 || n > int64(len(r.b)/least) {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	return int(n)
-}
-
-func (r *fragmentReader) bytes(n int) []byte {
-	if n > len(r.b) {
-		r.bad, r.b = true, nil
-		return nil
-	}
-	b := r.b[:n]
-	r.b = r.b[n:]
-	return b
+	return f.Template.Decode(r.Rest())
 }

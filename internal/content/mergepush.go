@@ -37,11 +37,12 @@ type Push struct {
 	mu      sync.Mutex
 	settled *sync.Cond
 	sent    map[string]bool // packages whose objects are all there
-	have    ostree.Set      // objects that are there
+	have    *ostree.Set     // objects that are there
 	pending map[ostree.Object]bool
 	listed  bool
 	objects int
 	bytes   int64
+	failed  []error
 }
 
 // Push begins to push a collection. The packages of the collection there stay, unless replace says that it becomes what it is here.
@@ -226,15 +227,13 @@ func (p *Push) Send(ctx context.Context, item Incoming) error {
 }
 
 func (p *Push) sendTree(ctx context.Context, tree ostree.Checksum) error {
-	reached := ostree.NewSet()
-	if err := p.all.WalkTree(ctx, tree, reached); err != nil {
+	list, err := levels(ctx, p.all, tree)
+	if err != nil {
 		return staged("read", err)
 	}
-	for _, t := range []ostree.Type{ostree.TypeFile, ostree.TypeDirMeta, ostree.TypeDirTree} {
-		for sum := range reached[t] {
-			if err := p.send(ctx, ostree.Object{Type: t, Checksum: sum}); err != nil {
-				return err
-			}
+	for _, o := range slices.Concat(list...) {
+		if err := p.send(ctx, o); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -341,16 +340,11 @@ type Pushed struct {
 	Objects int             `json:"objects"` // written there
 	Bytes   int64           `json:"bytes"`
 	LeftOut int             `json:"left_out"` // packages that were not sent
+	Failed  []error         `json:"-"`        // why packages that were sent could not be joined with what is there; they are left out too
 }
 
 // Finish publishes the packages that were sent. When somebody else moves the reference meanwhile, what they put there stays.
 func (p *Push) Finish(ctx context.Context) (*Pushed, error) {
-	done := &Pushed{Commit: p.commit}
-	for entry := range p.mine {
-		if !p.sent[entry] && p.theirs[entry] != p.mine[entry] {
-			done.LeftOut++
-		}
-	}
 	if err := p.config(ctx); err != nil {
 		return nil, err
 	}
@@ -359,15 +353,11 @@ func (p *Push) Finish(ctx context.Context) (*Pushed, error) {
 		if err != nil {
 			return nil, err
 		}
-		done.Objects, done.Bytes = p.objects, p.bytes
-		if next == p.commit {
-			done.Commit = next
-			return done, nil
+		if next != p.commit {
+			err = p.place.Swap(ctx, p.ref, p.raw, []byte(next.String()+"\n"))
 		}
-		err = p.place.Swap(ctx, p.ref, p.raw, []byte(next.String()+"\n"))
 		if err == nil {
-			done.Commit, done.Moved = next, true
-			return done, nil
+			return p.pushed(next), nil
 		}
 		if !errors.Is(err, remote.ErrMoved) {
 			return nil, err
@@ -381,12 +371,22 @@ func (p *Push) Finish(ctx context.Context) (*Pushed, error) {
 	}
 }
 
+func (p *Push) pushed(commit ostree.Checksum) *Pushed {
+	done := &Pushed{Commit: commit, Moved: commit != p.commit, Objects: p.objects, Bytes: p.bytes, Failed: p.failed}
+	for entry := range p.mine {
+		if !p.sent[entry] && p.theirs[entry] != p.mine[entry] {
+			done.LeftOut++
+		}
+	}
+	return done
+}
+
 func (p *Push) config(ctx context.Context) error {
-	ok, err := p.place.Has(ctx, "config")
+	ok, err := p.place.Has(ctx, config)
 	if ok || err != nil {
 		return err
 	}
-	return p.place.Put(ctx, "config", int64(len(ostree.ArchiveConfig)), strings.NewReader(ostree.ArchiveConfig))
+	return p.place.Put(ctx, config, int64(len(ostree.ArchiveConfig)), strings.NewReader(ostree.ArchiveConfig))
 }
 
 // build makes the commit that the reference is to name and brings its upper trees there.
@@ -402,10 +402,12 @@ func (p *Push) build(ctx context.Context) (ostree.Checksum, error) {
 	if err != nil {
 		return next, err
 	}
-	for _, err := range failed {
-		return next, err
-	}
-	for _, e := range edits {
+	for i, e := range edits {
+		if err := failed[i]; err != nil {
+			p.failed = append(p.failed, fmt.Errorf("%s: %s: %w", p.place, e.entry, err))
+			delete(p.sent, e.entry)
+			continue
+		}
 		if !e.final.IsZero() && e.final != p.mine[e.entry] {
 			if err := p.sendTree(ctx, e.final); err != nil {
 				return next, err

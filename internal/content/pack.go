@@ -9,23 +9,11 @@ import (
 	"time"
 
 	"github.com/weld-linux/weld-bridge/internal/ostree"
-	"github.com/weld-linux/weld-bridge/internal/pack"
-)
-
-// How packs are cut; docs/pack-format.md gives the reasons.
-const (
-	batchLimit  = 32 << 20 // plain bytes of files of several families that are decoded together
-	familyLimit = 56 << 20 // the same of one family
-	largeFile   = 32 << 20 // an object of more has a frame of its own
-	metaLimit   = 4 << 20  // plain bytes of a frame of headers and trees
-	packLimit   = 1 << 30  // stored bytes of a pack, nearly
-	packObjects = 1 << 20  // objects of a pack, nearly
-	fewObjects  = 1000     // a pack of fewer is put together with others by GC
 )
 
 // PackOptions say how packs are made.
 type PackOptions struct {
-	Compress pack.Compressor // nil: pack.Default
+	Level int // of libzstd, 1 to 19; 0: the encoder that needs no helper
 }
 
 // Packed says what a pack run did. Sizes are in bytes.
@@ -115,7 +103,7 @@ func (s *Store) packObjects(ctx context.Context, names []string, o PackOptions, 
 		commits[ref] = c.Commit
 		list = append(list, c)
 	}
-	p, err := s.newPacker(ctx, o, nil)
+	p, err := s.newPacker(ctx, o.Level, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +117,7 @@ func (s *Store) packObjects(ctx context.Context, names []string, o PackOptions, 
 
 // pruneLoose removes loose objects that no live collection needs and that packed ones find in packs. The caller has the exclusive lock.
 func (s *Store) pruneLoose(ctx context.Context, dry bool) (ostree.Pruned, error) {
-	return s.repo.Prune(ctx, dry, func(keep ostree.Set) error {
+	return s.repo.Prune(ctx, dry, func(keep *ostree.Set) error {
 		packed := ostree.NewSet()
 		if err := s.walkPacked(ctx, packed); err != nil {
 			return err

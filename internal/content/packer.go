@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"sort"
 	"strings"
 
@@ -19,43 +18,46 @@ import (
 	"github.com/weld-linux/weld-bridge/internal/rpmver"
 )
 
-// item is an object that waits to be put into a frame.
-type item struct {
-	pack.Object
-	family int
-	path   string // of the file, with its numbers left out
-	rank   int    // of the package: later versions have higher ones
-	plain  []byte
-}
-
 // packer puts the objects of packages into packs. What it writes depends on nothing but the packages and on what is in packs already.
 type packer struct {
 	ctx      context.Context
 	s        *Store
 	compress pack.Compressor
 	except   map[string]bool // packs that count for nothing
-	w        *pack.Writer
-	seen     map[pack.Key]struct{} // in the present pack, or waiting
-	files    []item
-	fileSize int64
-	meta     []item
-	metaSize int64
-	family   int
+	goOn     bool            // a file that cannot be read is noted and left out
+	unread   []pack.Key      // what was left out
+	faults   []error         // and why
+
+	w       *pack.Writer
+	written map[pack.Key]uint32 // objects of the present pack: their frame
+	sizes   []int64             // of its frames
+	meta    items               // headers and trees that wait
+	batch   items               // files of small families that wait
+	group   group               // files of the present family that wait
+	family  int
+	buffer  []byte
 
 	packs, objects int
 	plain, stored  int64
 	names          map[string]bool // of the packs made
 }
 
-func (s *Store) newPacker(ctx context.Context, o PackOptions, except map[string]bool) (*packer, error) {
+func (s *Store) newPacker(ctx context.Context, level int, except map[string]bool) (*packer, error) {
+	compress, err := s.compressor(level)
+	if err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(filepath.Join(s.repo.Dir(), packsDir), 0o777); err != nil {
 		return nil, err
 	}
-	p := &packer{ctx: ctx, s: s, compress: o.Compress, except: except, seen: map[pack.Key]struct{}{}, names: map[string]bool{}}
-	if p.compress == nil {
-		p.compress = pack.Default
-	}
+	p := &packer{ctx: ctx, s: s, compress: compress, except: except, names: map[string]bool{}}
+	p.reset()
 	return p, s.packs.Refresh()
+}
+
+// reset forgets the present pack.
+func (p *packer) reset() {
+	p.w, p.written, p.sizes = nil, map[pack.Key]uint32{}, nil
 }
 
 func (p *packer) abort() {
@@ -76,16 +78,21 @@ func (p *packer) run(list []*Collection) error {
 			packages[m.Tree] = m
 		}
 	}
-	sorted := sortFamilies(packages)
 	last := ""
-	for rank, m := range sorted {
+	for rank, m := range sortFamilies(packages) {
 		if name := m.family(); name != last {
 			last = name
+			if err := p.endFamily(); err != nil {
+				return err
+			}
 			p.family++
 		}
 		if err := p.take(m, rank); err != nil {
 			return fmt.Errorf("%s: %w", m.NEVRA(), err)
 		}
+	}
+	if err := p.endFamily(); err != nil {
+		return err
 	}
 	p.family++
 	for _, c := range list {
@@ -124,33 +131,40 @@ func sortFamilies(packages map[ostree.Checksum]*Package) []*Package {
 	return sorted
 }
 
-// has tells whether an object needs no room: a pack has it, or will.
-func (p *packer) has(k pack.Key) bool {
-	_, ok := p.seen[k]
-	return ok || p.s.packs.HasOutside(k, p.except)
-}
-
 // take adds the objects of a package.
 func (p *packer) take(m *Package, rank int) error {
-	before, size := len(p.files), p.fileSize
-	if err := p.packageTree(m, rank); err != nil {
+	tree, err := p.s.objects.ReadTree(m.Tree)
+	if err != nil {
 		return err
 	}
-	limit := int64(batchLimit)
-	if before > 0 && p.files[before-1].family == p.family {
-		limit = familyLimit
+	if err := p.small(ostree.TypeDirTree, m.Tree, "tree", rank); err != nil {
+		return err
 	}
-	if before > 0 && p.fileSize > limit {
-		fresh := slices.Clone(p.files[before:])
-		added := p.fileSize - size
-		p.files = p.files[:before]
-		if err := p.flushFiles(); err != nil {
+	files := member{rank: rank, seen: map[pack.Key]bool{}}
+	for _, f := range tree.Files {
+		if f.Name == namePayload {
+			err = p.file(&files, f.File, f.Name)
+		} else {
+			err = p.small(ostree.TypeFile, f.File, f.Name, rank)
+		}
+		if err != nil {
 			return err
 		}
-		p.files, p.fileSize = fresh, added
 	}
-	if p.metaSize > metaLimit {
-		if err := p.flushMeta(); err != nil {
+	for _, d := range tree.Dirs {
+		into := &files
+		if d.Name == nameSignatures {
+			into = nil
+		}
+		if err := p.dir(d, d.Name, rank, into); err != nil {
+			return err
+		}
+	}
+	if err := p.join(&files); err != nil {
+		return err
+	}
+	if p.meta.size > metaLimit {
+		if err := p.flush(&p.meta); err != nil {
 			return err
 		}
 	}
@@ -160,42 +174,26 @@ func (p *packer) take(m *Package, rank int) error {
 	return nil
 }
 
-func (p *packer) packageTree(m *Package, rank int) error {
-	tree, err := p.s.objects.ReadTree(m.Tree)
-	if err != nil {
-		return err
-	}
-	if err := p.add(ostree.TypeDirTree, m.Tree, "tree", rank, true); err != nil {
-		return err
-	}
-	for _, f := range tree.Files {
-		if err := p.add(ostree.TypeFile, f.File, f.Name, rank, f.Name != namePayload); err != nil {
-			return err
-		}
-	}
-	for _, d := range tree.Dirs {
-		if err := p.dir(d, d.Name, rank, d.Name == nameSignatures); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// dir adds a directory and what is in it.
-func (p *packer) dir(d ostree.TreeDir, path string, rank int, meta bool) error {
+// dir adds a directory and what is in it: its files to the package's, or where files is nil to what is small.
+func (p *packer) dir(d ostree.TreeDir, path string, rank int, files *member) error {
 	tree, err := p.s.objects.ReadTree(d.Tree)
 	if err != nil {
 		return err
 	}
-	err = errors.Join(p.add(ostree.TypeDirMeta, d.Meta, "meta", rank, true), p.add(ostree.TypeDirTree, d.Tree, path, rank, true))
+	err = errors.Join(p.small(ostree.TypeDirMeta, d.Meta, "meta", rank), p.small(ostree.TypeDirTree, d.Tree, path, rank))
 	for _, f := range tree.Files {
-		if err == nil {
-			err = p.add(ostree.TypeFile, f.File, path+"/"+f.Name, rank, meta)
+		if err != nil {
+			return err
+		}
+		if files != nil {
+			err = p.file(files, f.File, path+"/"+f.Name)
+		} else {
+			err = p.small(ostree.TypeFile, f.File, path+"/"+f.Name, rank)
 		}
 	}
 	for _, sub := range tree.Dirs {
 		if err == nil {
-			err = p.dir(sub, path+"/"+sub.Name, rank, meta)
+			err = p.dir(sub, path+"/"+sub.Name, rank, files)
 		}
 	}
 	return err
@@ -203,43 +201,73 @@ func (p *packer) dir(d ostree.TreeDir, path string, rank int, meta bool) error {
 
 var numbers = regexp.MustCompile(`[0-9]+([.][0-9]+)*`)
 
-// add reads an object that is not in a pack.
-func (p *packer) add(t ostree.Type, sum ostree.Checksum, path string, rank int, meta bool) error {
+// small adds an object that is read without the package's files.
+func (p *packer) small(t ostree.Type, sum ostree.Checksum, path string, rank int) error {
 	if err := p.ctx.Err(); err != nil {
 		return err
 	}
-	o := ostree.Object{Type: t, Checksum: sum}
-	if p.has(keyOf(o)) {
+	it := p.item(t, sum, path, rank)
+	if p.meta.has(it.Key) || len(p.places(it.Key)) > 0 {
 		return nil
 	}
-	it := item{Object: pack.Object{Key: keyOf(o)}, family: p.family, path: numbers.ReplaceAllString(path, "#"), rank: rank}
-	if t == ostree.TypeFile {
-		f, err := p.s.objects.OpenFile(sum)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		content := io.MultiReader(bytes.NewReader(f.Info.Prefix()), f)
-		it.Size = int64(len(f.Info.Prefix())) + f.Size
-		if it.Size > largeFile {
-			return p.frame([]pack.Object{it.Object}, content)
-		}
-		it.plain = make([]byte, it.Size)
-		if _, err := io.ReadFull(content, it.plain); err != nil {
-			return fmt.Errorf("object %s: %w", o, err)
-		}
-	} else {
-		b, err := p.s.objects.ReadMetadata(o)
-		if err != nil {
-			return err
-		}
-		it.plain, it.Size = b, int64(len(b))
+	if err := p.look(&it); err != nil {
+		return p.leaveOut(it.Key, err)
 	}
-	p.seen[it.Key] = struct{}{}
-	if meta {
-		p.meta, p.metaSize = append(p.meta, it), p.metaSize+it.Size
-	} else {
-		p.files, p.fileSize = append(p.files, it), p.fileSize+it.Size
+	p.meta.add(it)
+	return nil
+}
+
+func (p *packer) item(t ostree.Type, sum ostree.Checksum, path string, rank int) item {
+	o := ostree.Object{Type: t, Checksum: sum}
+	return item{Object: pack.Object{Key: keyOf(o)}, family: p.family, path: numbers.ReplaceAllString(path, "#"), rank: rank}
+}
+
+// leaveOut notes that an object cannot be read, or says that this ends the run.
+func (p *packer) leaveOut(k pack.Key, err error) error {
+	if !p.goOn || p.ctx.Err() != nil {
+		return err
+	}
+	p.unread, p.faults = append(p.unread, k), append(p.faults, err)
+	return nil
+}
+
+// keepBytes is the size up to which an object is kept in memory from when it is looked at until it is written.
+const keepBytes = 32 << 10
+
+// look finds out how an object is stored, and in how many bytes.
+func (p *packer) look(it *item) error {
+	if it.Kind != uint8(ostree.TypeFile) {
+		b, err := p.s.objects.ReadMetadata(ostree.Object{Type: ostree.Type(it.Kind), Checksum: it.Sum})
+		it.plain, it.Size = b, int64(len(b))
+		return err
+	}
+	f, err := p.s.objects.OpenFile(it.Sum)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	prefix := f.Info.Prefix()
+	it.Size = int64(len(prefix)) + f.Size
+	content := io.Reader(f)
+	if it.Size > keepBytes {
+		magic := make([]byte, 2)
+		if _, err := io.ReadFull(f, magic); err != nil {
+			return err
+		}
+		if it.Size > largeFile || string(magic) != "\x1f\x8b" {
+			return nil
+		}
+		content = io.MultiReader(bytes.NewReader(magic), f)
+	}
+	b := make([]byte, it.Size)
+	copy(b, prefix)
+	if _, err := io.ReadFull(content, b[len(prefix):]); err != nil {
+		return err
+	}
+	if apart, ok := pack.TakeApart(b, len(prefix)); ok {
+		it.plain, it.Size, it.Apart = apart, int64(len(apart)), true
+	} else if it.Size <= keepBytes {
+		it.plain = b
 	}
 	return nil
 }
@@ -254,79 +282,30 @@ func (p *packer) collection(c *Collection) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(p.add(ostree.TypeCommit, c.Commit, "commit", 0, true), p.add(ostree.TypeDirMeta, commit.Meta, "meta", 0, true),
-		p.add(ostree.TypeDirTree, commit.Tree, "", 0, true))
+	err = errors.Join(p.small(ostree.TypeCommit, c.Commit, "commit", 0), p.small(ostree.TypeDirMeta, commit.Meta, "meta", 0),
+		p.small(ostree.TypeDirTree, commit.Tree, "", 0))
 	for _, d := range root.Dirs {
-		err = errors.Join(err, p.add(ostree.TypeDirMeta, d.Meta, "meta", 0, true), p.add(ostree.TypeDirTree, d.Tree, "", 0, true))
+		err = errors.Join(err, p.small(ostree.TypeDirMeta, d.Meta, "meta", 0), p.small(ostree.TypeDirTree, d.Tree, "", 0))
 	}
 	for _, shard := range c.shards.Dirs {
-		err = errors.Join(err, p.add(ostree.TypeDirMeta, shard.Meta, "meta", 0, true), p.add(ostree.TypeDirTree, shard.Tree, "shard", 0, true))
+		err = errors.Join(err, p.small(ostree.TypeDirMeta, shard.Meta, "meta", 0), p.small(ostree.TypeDirTree, shard.Tree, "shard", 0))
 	}
 	return err
-}
-
-func (p *packer) flushFiles() error {
-	err := p.flush(p.files, pack.MaxFrame)
-	p.files, p.fileSize = nil, 0
-	return err
-}
-
-func (p *packer) flushMeta() error {
-	err := p.flush(p.meta, 2*metaLimit)
-	p.meta, p.metaSize = nil, 0
-	return err
-}
-
-// flush writes items as frames: a family's, path by path, and at each path from version to version.
-func (p *packer) flush(list []item, limit int64) error {
-	slices.SortFunc(list, func(a, b item) int {
-		return cmp.Or(cmp.Compare(a.family, b.family), strings.Compare(a.path, b.path), cmp.Compare(a.rank, b.rank),
-			cmp.Compare(a.Kind, b.Kind), bytes.Compare(a.Sum[:], b.Sum[:]))
-	})
-	for len(list) > 0 {
-		var objects []pack.Object
-		var parts []io.Reader
-		size := int64(0)
-		for _, it := range list {
-			if size += it.Size; size > limit && len(objects) > 0 {
-				break
-			}
-			objects, parts = append(objects, it.Object), append(parts, bytes.NewReader(it.plain))
-		}
-		if err := p.frame(objects, io.MultiReader(parts...)); err != nil {
-			return err
-		}
-		list = list[len(objects):]
-	}
-	return nil
-}
-
-func (p *packer) frame(objects []pack.Object, content io.Reader) (err error) {
-	if p.w == nil {
-		if p.w, err = pack.Create(filepath.Join(p.s.repo.Dir(), packsDir), p.compress); err != nil {
-			return err
-		}
-	}
-	for _, o := range objects {
-		p.seen[o.Key] = struct{}{}
-		p.plain += o.Size
-	}
-	return p.w.Frame(objects, content)
 }
 
 // finish ends the present pack.
 func (p *packer) finish() error {
-	if err := errors.Join(p.flushFiles(), p.flushMeta()); err != nil || p.w == nil {
+	if err := errors.Join(p.closeGroup(), p.flush(&p.batch), p.flush(&p.meta)); err != nil || p.w == nil {
 		return err
 	}
 	name, err := p.w.Finish()
+	if err != nil {
+		return err
+	}
 	p.names[name] = true
 	p.packs++
 	p.objects += p.w.Objects()
 	p.stored += p.w.Size()
-	p.w, p.seen = nil, map[pack.Key]struct{}{}
-	if err != nil {
-		return err
-	}
+	p.reset()
 	return p.s.packs.Refresh()
 }

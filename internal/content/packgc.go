@@ -2,6 +2,7 @@ package content
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,7 +12,8 @@ import (
 )
 
 // GC removes what no collection reaches, and says what it removed. Packs of which less than two thirds are reached, and small
-// ones, are put together anew. Dry, it only says so. It waits for the exclusive lock.
+// ones, are put together anew, as they were compressed. Dry, it only says so. It waits for the exclusive lock. A damaged object in a pack that
+// should go is named by the error, and its pack stays; the rest is done.
 func (s *Store) GC(ctx context.Context, dry bool) (ostree.Pruned, error) {
 	release, err := s.repo.LockExclusive(ctx)
 	if err != nil {
@@ -22,10 +24,10 @@ func (s *Store) GC(ctx context.Context, dry bool) (ostree.Pruned, error) {
 		return ostree.Pruned{}, err
 	}
 	done, err := s.pruneLoose(ctx, dry)
-	if err != nil {
-		return done, err
+	if err == nil {
+		err = s.repack(ctx, dry, &done)
 	}
-	return done, s.repack(ctx, dry, &done)
+	return done, err
 }
 
 // repack replaces packs of which little is reached, and many small packs.
@@ -43,16 +45,40 @@ func (s *Store) repack(ctx context.Context, dry bool, done *ostree.Pruned) error
 	if err := s.walkPacked(ctx, keep); err != nil {
 		return err
 	}
+	gone, anew := s.wornPacks(keep, done)
+	if dry || len(gone) == 0 {
+		return nil
+	}
+	if !anew {
+		return s.packs.Remove(gone)
+	}
 	old := map[string]bool{}
-	var gone, small []*pack.Pack
-	needed := false
+	level := 0
+	for _, p := range gone {
+		old[p.Name] = true
+		level = max(level, int(p.Level))
+	}
+	p, err := s.packAgain(ctx, level, old)
+	if err != nil {
+		return err
+	}
+	// A pack that came out the same has kept its name, and one with what cannot be read stays.
+	gone = slices.DeleteFunc(gone, func(q *pack.Pack) bool {
+		return p.names[q.Name] || q.Faulty() && len(p.unread) > 0 || slices.ContainsFunc(p.unread, q.Has)
+	})
+	return errors.Join(append(p.faults, s.packs.Remove(gone))...)
+}
+
+// wornPacks gives the packs that can go, and tells whether what is reached in them must be packed anew before. It counts what goes and what stays, and takes
+// what packs have out of keep.
+func (s *Store) wornPacks(keep *ostree.Set, done *ostree.Pruned) (gone []*pack.Pack, anew bool) {
+	var small []*pack.Pack
 	for _, p := range s.packs.Packs() {
 		live, dead, size := liveObjects(p, keep)
-		done.Kept += live
 		switch all := live + dead; {
 		case live == 0 && !p.Faulty():
 		case size.live*3 < size.all*2 || p.Faulty():
-			needed = true
+			anew = true
 		case all < fewObjects:
 			small = append(small, p)
 			continue
@@ -64,31 +90,25 @@ func (s *Store) repack(ctx context.Context, dry bool, done *ostree.Pruned) error
 		gone = append(gone, p)
 	}
 	if len(small) > 1 {
-		gone, needed = append(gone, small...), true
+		gone, anew = append(gone, small...), true
 	}
-	if dry || len(gone) == 0 {
-		return nil
+	before := keep.Len()
+	for _, p := range s.packs.Packs() { // an object may be in several packs, and twice in one
+		p.Each(func(o pack.Object) bool {
+			keep.Remove(objectOf(o.Key))
+			return true
+		})
 	}
-	for _, p := range gone {
-		old[p.Name] = true
-	}
-	if needed {
-		made, err := s.packAgain(ctx, old)
-		if err != nil {
-			return err
-		}
-		// A pack that came out the same has kept its name.
-		gone = slices.DeleteFunc(gone, func(p *pack.Pack) bool { return made[p.Name] })
-	}
-	return s.packs.Remove(gone)
+	done.Kept += before - keep.Len()
+	return gone, anew
 }
 
 type sizes struct{ live, all int64 }
 
-func liveObjects(p *pack.Pack, keep ostree.Set) (live, dead int, size sizes) {
+func liveObjects(p *pack.Pack, keep *ostree.Set) (live, dead int, size sizes) {
 	p.Each(func(o pack.Object) bool {
 		size.all += o.Size
-		if keep.Has(ostree.Object{Type: ostree.Type(o.Kind), Checksum: o.Sum}) {
+		if keep.Has(objectOf(o.Key)) {
 			live++
 			size.live += o.Size
 		} else {
@@ -99,8 +119,8 @@ func liveObjects(p *pack.Pack, keep ostree.Set) (live, dead int, size sizes) {
 	return live, dead, size
 }
 
-// packAgain packs all packed collections as if some packs were not there.
-func (s *Store) packAgain(ctx context.Context, except map[string]bool) (made map[string]bool, err error) {
+// packAgain packs all packed collections as if some packs were not there. Files that cannot be read are left out and noted.
+func (s *Store) packAgain(ctx context.Context, level int, except map[string]bool) (*packer, error) {
 	refs, err := s.allPackRefs()
 	if err != nil {
 		return nil, err
@@ -113,10 +133,11 @@ func (s *Store) packAgain(ctx context.Context, except map[string]bool) (made map
 		}
 		list = append(list, c)
 	}
-	p, err := s.newPacker(ctx, PackOptions{}, except)
+	p, err := s.newPacker(ctx, level, except)
 	if err != nil {
 		return nil, err
 	}
 	defer p.abort()
-	return p.names, p.run(list)
+	p.goOn = true
+	return p, p.run(list)
 }

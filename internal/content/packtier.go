@@ -31,6 +31,10 @@ type packTier struct{ set *pack.Set }
 
 func keyOf(o ostree.Object) pack.Key { return pack.Key{Kind: uint8(o.Type), Sum: o.Checksum} }
 
+func objectOf(k pack.Key) ostree.Object {
+	return ostree.Object{Type: ostree.Type(k.Kind), Checksum: k.Sum}
+}
+
 // OpenFile opens a file object.
 func (t packTier) OpenFile(sum ostree.Checksum) (*ostree.File, error) {
 	r, size, err := t.open(ostree.Object{Type: ostree.TypeFile, Checksum: sum})
@@ -73,8 +77,7 @@ func (t packTier) Has(o ostree.Object) bool { return t.set.Has(keyOf(o)) }
 
 // StoredSize gives the object's part of the bytes that its pack takes.
 func (t packTier) StoredSize(o ostree.Object) (int64, error) {
-	_, stored, err := t.set.Stat(keyOf(o))
-	return stored, err
+	return t.set.StoredSize(keyOf(o))
 }
 
 // Objects lists what the packs have, each object once.
@@ -90,12 +93,36 @@ func (t packTier) Objects() iter.Seq2[ostree.Object, error] {
 				if o.Kind > uint8(ostree.TypeCommit) || i > 0 && t.set.HasOutside(o.Key, later) {
 					return true
 				}
-				return yield(ostree.Object{Type: ostree.Type(o.Kind), Checksum: o.Sum}, nil)
+				return yield(objectOf(o.Key), nil)
 			}) {
 				return
 			}
 		}
 	}
+}
+
+// expect tells the packs which files of a package will be read, below its directories.
+func (t packTier) expect(from objects, dirs ...ostree.TreeDir) error {
+	if len(t.set.Packs()) == 0 {
+		return nil
+	}
+	var keys []pack.Key
+	for len(dirs) > 0 {
+		d := dirs[0]
+		if dirs = dirs[1:]; d.Tree.IsZero() {
+			continue
+		}
+		tree, err := from.ReadTree(d.Tree)
+		if err != nil {
+			return err
+		}
+		for _, f := range tree.Files {
+			keys = append(keys, keyOf(ostree.Object{Type: ostree.TypeFile, Checksum: f.File}))
+		}
+		dirs = append(dirs, tree.Dirs...)
+	}
+	t.set.Prefer(keys)
+	return nil
 }
 
 // readOnly lets a writer read what is in packs without counting it as present: what a writer writes is whole without the packs.

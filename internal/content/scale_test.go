@@ -3,33 +3,19 @@ package content
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"runtime"
-	"strconv"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/weld-linux/weld-bridge/internal/rpmfile/rpmtest"
+	"github.com/weld-linux/weld-bridge/internal/scaletest"
 )
 
 // TestScale works on a distribution of WELD_SCALE synthetic packages and logs what each operation takes.
 func TestScale(t *testing.T) {
-	count, _ := strconv.Atoi(os.Getenv("WELD_SCALE"))
-	if count == 0 {
-		t.Skip("WELD_SCALE gives no number of packages")
-	}
+	count := scaletest.Count(t)
 	s := newStore(t)
-	timed := func(what string, limit time.Duration, work func()) {
-		began, cpu := time.Now(), cpuTime()
-		work()
-		took := time.Since(began)
-		t.Logf("%-10s %8.2f s, %7.2f CPU s, peak memory %d MB", what, took.Seconds(), (cpuTime() - cpu).Seconds(), peakMemory())
-		if limit > 0 && took > limit {
-			t.Errorf("%s took %v, want at most %v", what, took, limit)
-		}
-	}
+	timed := func(what string, limit time.Duration, work func()) { scaletest.Timed(t, what, limit, work) }
 	timed("import", 0, func() { importSynthetic(t, s, count) })
 	var c *Collection
 	timed("list", 0, func() {
@@ -87,23 +73,11 @@ func importSynthetic(t *testing.T, s *Store, count int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	todo := make(chan int)
-	var wg sync.WaitGroup
-	for range 2000 {
-		wg.Go(func() {
-			for i := range todo {
-				rpm := synthetic(t, i, "body")
-				if _, err := se.Import(t.Context(), bytes.NewReader(rpm), int64(len(rpm)), ImportOptions{Defer: true}); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	for i := range count {
-		todo <- i
-	}
-	close(todo)
-	wg.Wait()
+	scaletest.Each(t, count, func(i int) error {
+		rpm := synthetic(t, i, "body")
+		_, err := se.Import(t.Context(), bytes.NewReader(rpm), int64(len(rpm)), ImportOptions{Defer: true})
+		return err
+	})
 	if err := se.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -120,21 +94,4 @@ func synthetic(t *testing.T, i int, word string) []byte {
 		t.Error(err)
 	}
 	return b
-}
-
-func cpuTime() time.Duration {
-	var r syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) != nil {
-		return 0
-	}
-	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
-}
-
-// peakMemory is in MB.
-func peakMemory() int64 {
-	var r syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) != nil {
-		return 0
-	}
-	return r.Maxrss >> 10
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weld-linux/weld-bridge/internal/bulk"
 	"github.com/weld-linux/weld-bridge/internal/ostree"
 )
 
@@ -102,7 +103,8 @@ func (s *Session) slot(ctx context.Context) (work context.Context, leave func(),
 	case <-patient.Done():
 		return nil, nil, ctx.Err()
 	}
-	leave = sync.OnceFunc(func() { <-s.jobs })
+	stop := bulk.Working(ctx)
+	leave = sync.OnceFunc(func() { stop(); <-s.jobs })
 	if !limited {
 		return ctx, leave, nil
 	}

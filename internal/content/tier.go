@@ -101,7 +101,7 @@ func (s *Store) write(ctx context.Context, ref string) (*ostree.Writer, error) {
 }
 
 // reachable gives what the collections and the repository's other references reach.
-func (s *Store) reachable(ctx context.Context) (ostree.Set, error) {
+func (s *Store) reachable(ctx context.Context) (*ostree.Set, error) {
 	seen, err := s.repo.Reachable(ctx)
 	if err == nil {
 		err = s.walkPacked(ctx, seen)
@@ -110,7 +110,7 @@ func (s *Store) reachable(ctx context.Context) (ostree.Set, error) {
 }
 
 // walkPacked adds to seen what the packed collections reach.
-func (s *Store) walkPacked(ctx context.Context, seen ostree.Set) error {
+func (s *Store) walkPacked(ctx context.Context, seen *ostree.Set) error {
 	refs, err := s.allPackRefs()
 	if err != nil {
 		return err

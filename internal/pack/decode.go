@@ -6,6 +6,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -21,8 +22,8 @@ var decoders = sync.Pool{New: func() any {
 	return d
 }}
 
-// decodeAll decodes a frame of at most MaxFrame bytes.
-func decodeAll(stored []byte, plain int64) ([]byte, error) {
+// decodeAll decodes a frame of at most MaxFrame bytes to the end of dst.
+func decodeAll(dst, stored []byte, plain int64) ([]byte, error) {
 	if plain > MaxFrame {
 		return nil, fmt.Errorf("frame of %d bytes", plain)
 	}
@@ -30,7 +31,7 @@ func decodeAll(stored []byte, plain int64) ([]byte, error) {
 	case *zstd.Decoder:
 		defer decoders.Put(d)
 		// Memory grows with what comes out when little is stored: a frame cannot promise more than it holds.
-		b, err := d.DecodeAll(stored, make([]byte, 0, min(plain, int64(len(stored))*64+1<<16)))
+		b, err := d.DecodeAll(stored, slices.Grow(dst, int(min(plain, int64(len(stored))*64+1<<16))))
 		if err == nil && int64(len(b)) != plain {
 			err = fmt.Errorf("frame gives %d bytes, want %d", len(b), plain)
 		}

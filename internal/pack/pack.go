@@ -2,12 +2,14 @@
 // first byte to the last: data frames that each hold objects one after the other, and skippable frames with what is said about them.
 // docs/pack-format.md specifies it.
 //
-// An object is named by its kind and the SHA-256 of its bytes; the package does not know what they mean. What Writer.Finish has named
-// has been read back and compared. What is read from a frame whose checksum is right is handed out as it is; from a damaged frame only
-// objects come out whose digest is right.
+// An object is named by its kind and the SHA-256 of its bytes; the package does not know what they mean, but it can store a gzip member
+// as the plain bytes and what makes it again, see TakeApart. What Writer.Finish has named has been read back and compared. What is read
+// from a frame whose checksum is right is handed out as it is; from a damaged frame only objects come out whose digest is right.
 package pack
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -30,7 +32,7 @@ var ErrNotFound = errors.New("not in a pack")
 
 // Key names an object.
 type Key struct {
-	Kind uint8
+	Kind uint8    // below 128
 	Sum  [32]byte // SHA-256 of the object's bytes
 }
 
@@ -39,10 +41,27 @@ func (k Key) String() string {
 	return fmt.Sprintf("%s (kind %d)", hex.EncodeToString(k.Sum[:]), k.Kind)
 }
 
-// Object is an object with its size in bytes.
+// Object is an object as a frame holds it.
 type Object struct {
 	Key
-	Size int64
+	Size  int64 // in bytes, in the frame
+	Apart bool  // its bytes in the frame are what TakeApart gives
+}
+
+// apartBit stands beside the kind.
+const apartBit = 0x80
+
+// word is what lists and the index say of the object beside its digest.
+func (o Object) word() uint64 {
+	n := uint64(o.Size)<<8 | uint64(o.Kind)
+	if o.Apart {
+		n |= apartBit
+	}
+	return n
+}
+
+func (o *Object) setWord(n uint64) {
+	o.Kind, o.Apart, o.Size = uint8(n)&^apartBit, n&apartBit != 0, int64(n>>8)
 }
 
 // DamagedError says that an object, or a part of a pack, is not what it was.
@@ -101,29 +120,26 @@ type entry struct {
 	offset uint32
 }
 
-func (e entry) compare(o entry) int { return compareKeys(e.Key, o.Key) }
+// compare sorts entries; copies of an object come in the order of their frames.
+func (e entry) compare(o entry) int {
+	return cmp.Or(compareKeys(e.Key, o.Key), cmp.Compare(e.frame, o.frame))
+}
 
 func compareKeys(a, b Key) int {
-	for i := range a.Sum {
-		if a.Sum[i] != b.Sum[i] {
-			return int(a.Sum[i]) - int(b.Sum[i])
-		}
-	}
-	return int(a.Kind) - int(b.Kind)
+	return cmp.Or(bytes.Compare(a.Sum[:], b.Sum[:]), cmp.Compare(a.Kind, b.Kind))
 }
 
 func (e entry) append(b []byte) []byte {
 	b = append(b, e.Sum[:]...)
 	b = order.AppendUint32(b, e.frame)
 	b = order.AppendUint32(b, e.offset)
-	return order.AppendUint64(b, uint64(e.Size)<<8|uint64(e.Kind))
+	return order.AppendUint64(b, e.word())
 }
 
 func parseEntry(b []byte) (e entry) {
 	copy(e.Sum[:], b)
 	e.frame, e.offset = order.Uint32(b[32:]), order.Uint32(b[36:])
-	n := order.Uint64(b[40:])
-	e.Kind, e.Size = uint8(n), int64(n>>8)
+	e.setWord(order.Uint64(b[40:]))
 	return e
 }
 

@@ -15,7 +15,7 @@ func sample(n, size int, seed uint64) (objects []Object, all []byte) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	for i := range n {
 		b := bytes.Repeat(fmt.Appendf(nil, "object %d of %d; ", i, seed), 1+r.IntN(size))
-		objects = append(objects, Object{Key{uint8(i % 4), sha256.Sum256(b)}, int64(len(b))})
+		objects = append(objects, Object{Key: Key{uint8(i % 4), sha256.Sum256(b)}, Size: int64(len(b))})
 		all = append(all, b...)
 	}
 	return objects, all
@@ -23,14 +23,14 @@ func sample(n, size int, seed uint64) (objects []Object, all []byte) {
 
 func writePack(t testing.TB, dir string, frames int) (name string, objects []Object) {
 	t.Helper()
-	w, err := Create(dir, Default)
+	w, err := Create(dir, Default())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer w.Abort()
 	for i := range frames {
 		list, all := sample(100, 50, uint64(i))
-		if err := w.Frame(list, bytes.NewReader(all)); err != nil {
+		if err := w.Frame(list, all); err != nil {
 			t.Fatal(err)
 		}
 		objects = append(objects, list...)
@@ -82,14 +82,14 @@ func TestRoundTrip(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
-	w, err := Create(t.TempDir(), Default)
+	w, err := Create(t.TempDir(), Default())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer w.Abort()
 	objects, all := sample(3, 5, 1)
 	all[0]++
-	if err := w.Frame(objects, bytes.NewReader(all)); err == nil {
+	if err := w.Frame(objects, all); err == nil {
 		t.Error("wrote what the names do not say")
 	}
 }

@@ -14,8 +14,9 @@ import (
 
 // Pack is an open pack. Its methods may be called from several goroutines.
 type Pack struct {
-	Name string // of its file
-	Size int64  // of its file, in bytes
+	Name  string // of its file
+	Size  int64  // of its file, in bytes
+	Level uint8  // of the compressor that made it; 0 when the index is damaged
 
 	file    *os.File
 	trailer trailer
@@ -84,7 +85,7 @@ func (p *Pack) readIndex() error {
 		}
 		p.frames = append(p.frames, f)
 	}
-	p.trailer, p.buckets = t, buckets
+	p.trailer, p.buckets, p.Level = t, buckets, head[21]
 	return nil
 }
 
@@ -118,14 +119,14 @@ func (p *Pack) bucket(i uint32) ([]byte, error) {
 	return b, nil
 }
 
-// find looks an object up.
-func (p *Pack) find(k Key) (entry, bool) {
+// find gives the copies of an object, in the order of their frames.
+func (p *Pack) find(k Key) (found []entry) {
 	if list, ok := p.inMemory(); ok {
-		i, found := slices.BinarySearchFunc(list, k, func(e entry, k Key) int { return compareKeys(e.Key, k) })
-		if !found {
-			return entry{}, false
+		i, _ := slices.BinarySearchFunc(list, k, func(e entry, k Key) int { return compareKeys(e.Key, k) })
+		for ; i < len(list) && list[i].Key == k; i++ {
+			found = append(found, list[i])
 		}
-		return list[i], true
+		return found
 	}
 	b, err := p.bucket(bucketOf(k.Sum, p.trailer.bits))
 	if err != nil {
@@ -139,11 +140,11 @@ func (p *Pack) find(k Key) (entry, bool) {
 		if e.Sum != k.Sum {
 			break
 		}
-		if e.Kind == k.Kind {
-			return e, p.valid(e)
+		if e.Kind == k.Kind && p.valid(e) {
+			found = append(found, e)
 		}
 	}
-	return entry{}, false
+	return found
 }
 
 func (p *Pack) valid(e entry) bool {
@@ -251,8 +252,8 @@ func (p *Pack) listAt(at int64) (f frame, objects []Object, next int64) {
 	}
 	left := f.plain
 	for ; len(b) > 0; b = b[8:] {
-		n := order.Uint64(b)
-		o := Object{Key{Kind: uint8(n)}, int64(n >> 8)}
+		var o Object
+		o.setWord(order.Uint64(b))
 		if left -= o.Size; left < 0 {
 			return f, nil, 0
 		}
@@ -280,15 +281,28 @@ func (p *Pack) digest(number uint32, f frame, objects []Object) (list []entry) {
 	defer z.Close()
 	offset := int64(0)
 	for _, o := range objects {
-		sum := sha256.New()
-		if _, err := io.CopyN(sum, z, o.Size); err != nil {
+		if o.Sum, err = sumOf(o, z); err != nil {
 			return list
 		}
-		o.Sum = [32]byte(sum.Sum(nil))
 		list = append(list, entry{o, number, uint32(offset)})
 		offset += o.Size
 	}
 	return list
+}
+
+// sumOf reads an object from a frame.
+func sumOf(o Object, r io.Reader) (sum [32]byte, err error) {
+	if o.Apart {
+		b := make([]byte, min(o.Size, maxApart+1<<20))
+		if _, err := io.ReadFull(r, b); err != nil {
+			return sum, err
+		}
+		b, err := Together(b)
+		return sha256.Sum256(b), err
+	}
+	h := sha256.New()
+	_, err = io.CopyN(h, r, o.Size)
+	return [32]byte(h.Sum(nil)), err
 }
 
 // load decodes a frame. An error comes with what could be had.
@@ -299,7 +313,7 @@ func (p *Pack) load(number uint32) ([]byte, error) {
 		return nil, err
 	}
 	if checksum(stored) == f.crc {
-		b, err := decodeAll(stored, f.plain)
+		b, err := decodeAll(nil, stored, f.plain)
 		if err == nil {
 			return b, nil
 		}

@@ -16,8 +16,11 @@ import (
 	"time"
 )
 
-// cacheSize is how many bytes of decoded frames a set keeps.
-const cacheSize = 160 << 20
+// cacheSize is how many bytes of decoded frames a set keeps, maxWanted how many calls of Prefer.
+const (
+	cacheSize = 160 << 20
+	maxWanted = 8
+)
 
 // Set is the packs of a directory. Packs that others add or remove show when an object is not found. Its methods may be
 // called from several goroutines.
@@ -29,12 +32,14 @@ type Set struct {
 	seen  time.Time // modification time of the directory
 	gone  []*Pack   // removed by others, perhaps still read
 	cache []*slot   // the one used last is last
+
+	wanted  []map[frameAt]bool // by Prefer, the last call first
+	decoded int64
 }
 
 // slot is a decoded frame.
 type slot struct {
-	pack   *Pack
-	number uint32
+	frameAt
 	once   sync.Once
 	plain  []byte
 	fault  error // the frame is damaged: plain is what came out of it
@@ -113,7 +118,7 @@ func (s *Set) Packs() []*Pack {
 func (s *Set) lookup(k Key) (packs []*Pack, entries []entry) {
 	for again := range 2 {
 		for _, p := range s.Packs() {
-			if e, ok := p.find(k); ok {
+			for _, e := range p.find(k) {
 				packs, entries = append(packs, p), append(entries, e)
 			}
 		}
@@ -137,57 +142,131 @@ func (s *Set) Has(k Key) bool {
 	return len(packs) > 0
 }
 
-// Stat gives the size of an object, and its part of the bytes that its pack takes.
-func (s *Set) Stat(k Key) (size, stored int64, err error) {
+// StoredSize gives the object's part of the bytes that its pack takes.
+func (s *Set) StoredSize(k Key) (int64, error) {
 	packs, entries := s.lookup(k)
 	if len(packs) == 0 {
-		return 0, 0, fmt.Errorf("object %s: %w", k, ErrNotFound)
+		return 0, fmt.Errorf("object %s: %w", k, ErrNotFound)
 	}
 	e := entries[0]
 	f := packs[0].frames[e.frame]
-	return e.Size, entrySize + int64(float64(e.Size)/float64(max(f.plain, 1))*float64(f.stored)), nil
+	return entrySize + int64(float64(e.Size)/float64(max(f.plain, 1))*float64(f.stored)), nil
 }
 
-// Open gives the bytes of an object. What comes from an undamaged frame of many objects is right as far as the disk can be trusted; where the
-// frame is damaged the object is verified first, and taken from another pack if there is one. Large objects are
+// Open gives the bytes of an object, and how many they are. What comes from an undamaged frame of many objects is right as far as the disk can be
+// trusted; where the frame is damaged the object is verified first, and taken from another frame or pack if there is one. Large objects are
 // not verified: whoever needs it compares the digest.
 func (s *Set) Open(k Key) (r io.ReadCloser, size int64, err error) {
 	packs, entries := s.lookup(k)
+	s.nearest(packs, entries)
 	err = fmt.Errorf("object %s: %w", k, ErrNotFound)
 	for i, p := range packs {
-		if r, err = s.open(p, entries[i]); err == nil {
-			return r, entries[i].Size, nil
+		if r, size, err = s.open(p, entries[i]); err == nil {
+			return r, size, nil
 		}
 	}
 	return nil, 0, err
 }
 
-func (s *Set) open(p *Pack, e entry) (io.ReadCloser, error) {
+func (s *Set) open(p *Pack, e entry) (io.ReadCloser, int64, error) {
 	f := p.frames[e.frame]
 	if f.plain > MaxFrame {
 		z, err := newStream(io.NewSectionReader(p.file, f.offset, f.stored))
 		if err != nil {
-			return nil, &DamagedError{p.Name, e.Key, err}
+			return nil, 0, &DamagedError{p.Name, e.Key, err}
 		}
-		return z.IOReadCloser(), nil
+		return z.IOReadCloser(), e.Size, nil
 	}
 	c := s.frame(p, e.frame)
-	end := int64(e.offset) + e.Size
-	if c.fault != nil && (end > int64(len(c.plain)) || sha256.Sum256(c.plain[e.offset:end]) != e.Sum) {
-		return nil, &DamagedError{p.Name, e.Key, c.fault}
+	b, err := e.from(c.plain, c.fault != nil)
+	if err != nil {
+		return nil, 0, &DamagedError{p.Name, e.Key, errors.Join(c.fault, err)}
 	}
-	return io.NopCloser(bytes.NewReader(c.plain[e.offset:end])), nil
+	return io.NopCloser(bytes.NewReader(b)), int64(len(b)), nil
+}
+
+// from takes the object out of its frame.
+func (e entry) from(plain []byte, verify bool) ([]byte, error) {
+	end := int64(e.offset) + e.Size
+	if end > int64(len(plain)) {
+		return nil, errDiffers
+	}
+	b := plain[e.offset:end]
+	switch {
+	case verify:
+		return e.verified(b)
+	case e.Apart:
+		return Together(b)
+	}
+	return b, nil
+}
+
+// frameAt names a frame.
+type frameAt struct {
+	pack   *Pack
+	number uint32
+}
+
+// Prefer tells that all these objects will be read soon. Copies of them are then taken from the frames that must be decoded anyway.
+func (s *Set) Prefer(keys []Key) {
+	wanted := map[frameAt]bool{}
+	for _, k := range keys {
+		if packs, entries := s.lookup(k); len(packs) == 1 {
+			wanted[frameAt{packs[0], entries[0].frame}] = true
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wanted = append([]map[frameAt]bool{wanted}, s.wanted[:min(len(s.wanted), maxWanted-1)]...)
+}
+
+// nearest puts the copy first whose frame is decoded already, or will be.
+func (s *Set) nearest(packs []*Pack, entries []entry) {
+	if len(packs) < 2 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	choose := func(good func(frameAt) bool) bool {
+		for i, p := range packs {
+			if good(frameAt{p, entries[i].frame}) {
+				packs[0], packs[i] = packs[i], packs[0]
+				entries[0], entries[i] = entries[i], entries[0]
+				return true
+			}
+		}
+		return false
+	}
+	if choose(func(at frameAt) bool {
+		return slices.ContainsFunc(s.cache, func(c *slot) bool { return c.frameAt == at })
+	}) {
+		return
+	}
+	for _, wanted := range s.wanted {
+		if choose(func(at frameAt) bool { return wanted[at] }) {
+			return
+		}
+	}
+}
+
+// Decoded gives the bytes of all frames that were decoded to read objects.
+func (s *Set) Decoded() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.decoded
 }
 
 // frame gives a decoded frame.
 func (s *Set) frame(p *Pack, number uint32) *slot {
 	s.mu.Lock()
 	var c *slot
-	if i := slices.IndexFunc(s.cache, func(c *slot) bool { return c.pack == p && c.number == number }); i >= 0 {
+	at := frameAt{p, number}
+	if i := slices.IndexFunc(s.cache, func(c *slot) bool { return c.frameAt == at }); i >= 0 {
 		c = s.cache[i]
 		s.cache = slices.Delete(s.cache, i, i+1)
 	} else {
-		c = &slot{pack: p, number: number}
+		c = &slot{frameAt: at}
+		s.decoded += p.frames[number].plain
 	}
 	s.cache = append(s.cache, c)
 	total := int64(0)
@@ -211,9 +290,16 @@ func (p *Pack) Objects() int {
 	return int(p.trailer.objects)
 }
 
-// Each visits the objects of the pack, sorted by digest, until visit is false.
+// Each visits the objects of the pack, sorted by digest, until visit is false. An object with copies comes once.
 func (p *Pack) Each(visit func(Object) bool) bool {
-	return p.each(func(e entry) bool { return visit(e.Object) })
+	var last Key
+	return p.each(func(e entry) bool {
+		if e.Key == last {
+			return true
+		}
+		last = e.Key
+		return visit(e.Object)
+	})
 }
 
 // Verify reads the whole pack. Each fault goes to fault, a DamagedError; the number of objects read is given.
@@ -267,9 +353,8 @@ func (p *Pack) verifyFrame(number uint32, entries []entry, fault func(error)) {
 	}
 	plain, err := p.load(number)
 	for _, e := range entries {
-		end := int64(e.offset) + e.Size
-		if end > int64(len(plain)) || sha256.Sum256(plain[e.offset:end]) != e.Sum {
-			fault(&DamagedError{p.Name, e.Key, errors.Join(err, errDiffers)})
+		if _, wrong := e.from(plain, true); wrong != nil {
+			fault(&DamagedError{p.Name, e.Key, errors.Join(err, wrong)})
 		}
 	}
 }
@@ -289,6 +374,26 @@ func (s *Set) HasOutside(k Key, except map[string]bool) bool {
 	packs, _ := s.lookup(k)
 	return slices.ContainsFunc(packs, func(p *Pack) bool { return !except[p.Name] })
 }
+
+// Place is where a copy of an object lies.
+type Place struct {
+	Pack  string
+	Frame uint32
+	Plain int64 // bytes of the frame
+	Size  int64 // bytes of the object in it
+}
+
+// Places gives where the copies of an object lie.
+func (s *Set) Places(k Key) (list []Place) {
+	packs, entries := s.lookup(k)
+	for i, e := range entries {
+		list = append(list, Place{packs[i].Name, e.frame, packs[i].frames[e.frame].plain, e.Size})
+	}
+	return list
+}
+
+// Has tells whether the pack has the object.
+func (p *Pack) Has(k Key) bool { return len(p.find(k)) > 0 }
 
 // Faulty tells whether the index of the pack is damaged.
 func (p *Pack) Faulty() bool {

@@ -16,25 +16,36 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Compressor writes r, which has size bytes, to w as one zstd frame with a window of at most MaxWindow. The same bytes must always give
-// the same frame.
-type Compressor func(w io.Writer, r io.Reader, size int64) error
+// Compressor makes frames.
+type Compressor struct {
+	Level uint8 // stands in the head of a pack, so that what is packed again is packed alike; 0: Default
 
-// Default is the compressor that needs no helper.
-func Default(w io.Writer, r io.Reader, size int64) error {
-	window := 1 << 20
-	for int64(window) < size && window < MaxWindow {
-		window <<= 1
-	}
-	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithWindowSize(window),
-		zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true))
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(z, r); err != nil {
-		return errors.Join(err, z.Close())
-	}
-	return z.Close()
+	// Compress writes r, which has size bytes, to w as one zstd frame with a window of at most MaxWindow. The same bytes must
+	// always give the same frame.
+	Compress func(w io.Writer, r io.Reader, size int64) error
+}
+
+// Default is the compressor that needs no helper. It is for one writer at a time.
+func Default() Compressor {
+	var z *zstd.Encoder // the last one: it takes far more memory than most frames
+	last := 0
+	return Compressor{Compress: func(w io.Writer, r io.Reader, size int64) (err error) {
+		window := 1 << 20
+		for int64(window) < size && window < MaxWindow {
+			window <<= 1
+		}
+		if window == last {
+			z.Reset(w)
+		} else if z, err = zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithWindowSize(window),
+			zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true)); err != nil {
+			return err
+		}
+		last = window
+		if _, err := io.Copy(z, r); err != nil {
+			return errors.Join(err, z.Close())
+		}
+		return z.Close()
+	}}
 }
 
 // Writer writes one pack.
@@ -47,6 +58,8 @@ type Writer struct {
 	compress Compressor
 	frames   []frame
 	entries  []entry
+	stored   bytes.Buffer
+	again    []byte
 }
 
 // Create begins a pack in dir. Abort or Finish ends it.
@@ -57,7 +70,7 @@ func Create(dir string, c Compressor) (*Writer, error) {
 	}
 	w := &Writer{dir: dir, file: file, sum: sha256.New(), compress: c}
 	w.out = bufio.NewWriterSize(io.MultiWriter(file, w.sum), 1<<20)
-	head := append(signature[:], version, 0, 0, 0)
+	head := append(signature[:], version, c.Level, 0, 0)
 	return w, w.skippable(magicHead, head)
 }
 
@@ -83,46 +96,62 @@ func (w *Writer) Objects() int { return len(w.entries) }
 // Size gives the bytes written.
 func (w *Writer) Size() int64 { return w.offset }
 
-// Frame writes a frame of the objects, whose bytes content gives one after the other. Together they have at most MaxFrame bytes, or there
-// is one only. Content that is not what the objects' names say is an error, and so is a frame that does not give it back.
-func (w *Writer) Frame(objects []Object, content io.Reader) error {
-	f := frame{count: uint32(len(objects))}
-	for _, o := range objects {
-		f.plain += o.Size
-	}
-	if len(objects) == 0 || len(objects) > maxCount || f.plain > MaxFrame && len(objects) > 1 {
+// Frames gives the number of frames written.
+func (w *Writer) Frames() int { return len(w.frames) }
+
+// Frame writes a frame of objects with at most MaxFrame bytes, which stand in plain one after the other. Bytes that are not what the
+// objects' names say are an error, and so is a frame that does not give them back.
+func (w *Writer) Frame(objects []Object, plain []byte) error {
+	f := frame{count: uint32(len(objects)), plain: int64(len(plain))}
+	if len(objects) == 0 || len(objects) > maxCount || f.plain > MaxFrame {
 		return fmt.Errorf("pack: frame of %d objects with %d bytes", len(objects), f.plain)
 	}
-	if f.plain > MaxFrame {
-		return w.large(objects, f, content)
-	}
-	plain := make([]byte, f.plain)
-	if _, err := io.ReadFull(content, plain); err != nil {
-		return fmt.Errorf("pack: content: %w", err)
-	}
-	offset := int64(0)
+	rest := plain
 	for _, o := range objects {
-		if sha256.Sum256(plain[offset:offset+o.Size]) != o.Sum {
-			return fmt.Errorf("pack: object %s: content is something else", o.Key)
+		if o.Size < 0 || o.Size > int64(len(rest)) {
+			return fmt.Errorf("pack: object %s: %d bytes of %d", o.Key, o.Size, len(rest))
 		}
-		offset += o.Size
+		if _, err := o.verified(rest[:o.Size]); err != nil {
+			return fmt.Errorf("pack: object %s: %w", o.Key, err)
+		}
+		rest = rest[o.Size:]
 	}
-	var stored bytes.Buffer
-	if err := w.compress(&stored, bytes.NewReader(plain), f.plain); err != nil {
+	if len(rest) > 0 {
+		return fmt.Errorf("pack: frame with %d bytes of no object", len(rest))
+	}
+	w.stored.Reset()
+	if err := w.compress.Compress(&w.stored, bytes.NewReader(plain), f.plain); err != nil {
 		return fmt.Errorf("pack: compress: %w", err)
 	}
-	again, err := decodeAll(stored.Bytes(), f.plain)
-	if err != nil || !bytes.Equal(again, plain) {
+	var err error
+	if w.again, err = decodeAll(w.again[:0], w.stored.Bytes(), f.plain); err != nil || !bytes.Equal(w.again, plain) {
 		return fmt.Errorf("pack: the compressed frame does not give its %d bytes back: %w", f.plain, errors.Join(err, errDiffers))
 	}
-	f.crc = checksum(stored.Bytes())
-	return w.frame(objects, f, &stored, int64(stored.Len()))
+	f.crc = checksum(w.stored.Bytes())
+	return w.frame(objects, f, &w.stored, int64(w.stored.Len()))
 }
 
 var errDiffers = errors.New("content differs")
 
-// large writes an object that does not fit the memory: its frame is made in a file of its own.
-func (w *Writer) large(objects []Object, f frame, content io.Reader) error {
+// verified gives the object whose bytes in a frame are b, or an error when it is another.
+func (o Object) verified(b []byte) (_ []byte, err error) {
+	if o.Apart {
+		if b, err = Together(b); err != nil {
+			return nil, err
+		}
+	}
+	if sha256.Sum256(b) != o.Sum {
+		return nil, errDiffers
+	}
+	return b, nil
+}
+
+// Large writes an object of any size as a frame of its own, which is made in a file.
+func (w *Writer) Large(o Object, content io.Reader) error {
+	f := frame{count: 1, plain: o.Size}
+	if o.Apart || o.Size <= MaxFrame {
+		return fmt.Errorf("pack: object %s: %d bytes are not many", o.Key, o.Size)
+	}
 	temp, err := os.CreateTemp(w.dir, "new-")
 	if err != nil {
 		return err
@@ -130,7 +159,7 @@ func (w *Writer) large(objects []Object, f frame, content io.Reader) error {
 	defer os.Remove(temp.Name())
 	defer temp.Close()
 	sum := sha256.New()
-	if err := w.compress(temp, io.TeeReader(io.LimitReader(content, f.plain), sum), f.plain); err != nil {
+	if err := w.compress.Compress(temp, io.TeeReader(io.LimitReader(content, f.plain), sum), f.plain); err != nil {
 		return fmt.Errorf("pack: compress: %w", err)
 	}
 	size, err := temp.Seek(0, io.SeekCurrent)
@@ -145,11 +174,11 @@ func (w *Writer) large(objects []Object, f frame, content io.Reader) error {
 	}
 	defer z.Close()
 	n, err := io.Copy(again, z)
-	if o := objects[0]; err != nil || n != f.plain || [32]byte(sum.Sum(nil)) != o.Sum || [32]byte(again.Sum(nil)) != o.Sum {
+	if err != nil || n != f.plain || [32]byte(sum.Sum(nil)) != o.Sum || [32]byte(again.Sum(nil)) != o.Sum {
 		return fmt.Errorf("pack: object %s: %w", o.Key, errors.Join(err, errDiffers))
 	}
 	f.crc = crc.Sum32()
-	return w.frame(objects, f, io.NewSectionReader(temp, 0, size), size)
+	return w.frame([]Object{o}, f, io.NewSectionReader(temp, 0, size), size)
 }
 
 // frame writes the list of a frame's objects, and the frame.
@@ -159,10 +188,10 @@ func (w *Writer) frame(objects []Object, f frame, r io.Reader, size int64) error
 	list := f.append(nil) // the offset is not known yet, and is told by the place
 	offset := int64(0)
 	for _, o := range objects {
-		if o.Size < 0 || o.Size >= 1<<55 {
+		if o.Size >= 1<<55 || o.Kind >= apartBit {
 			return fmt.Errorf("pack: object %s: %d bytes", o.Key, o.Size)
 		}
-		list = order.AppendUint64(list, uint64(o.Size)<<8|uint64(o.Kind))
+		list = order.AppendUint64(list, o.word())
 		w.entries = append(w.entries, entry{Object: o, frame: number, offset: uint32(offset)})
 		offset += o.Size
 	}
@@ -196,8 +225,8 @@ func (w *Writer) Finish() (name string, err error) {
 	}()
 	slices.SortFunc(w.entries, entry.compare)
 	for i := range w.entries {
-		if i > 0 && w.entries[i].Key == w.entries[i-1].Key {
-			return "", fmt.Errorf("pack: object %s twice", w.entries[i].Key)
+		if i > 0 && w.entries[i].compare(w.entries[i-1]) == 0 {
+			return "", fmt.Errorf("pack: object %s twice in a frame", w.entries[i].Key)
 		}
 	}
 	if err := w.skippable(magicIndex, w.index()); err != nil {
@@ -245,9 +274,6 @@ func (w *Writer) index() []byte {
 
 // Abort gives the pack up. After Finish it does nothing.
 func (w *Writer) Abort() {
-	if w.file.Close() == nil {
-		os.Remove(w.file.Name())
-	} else {
-		os.Remove(w.file.Name()) // Finish has closed it: then the name is gone, or the rename failed
-	}
+	w.file.Close()
+	os.Remove(w.file.Name())
 }
