@@ -125,8 +125,8 @@ func (f *createFlags) addCompression(cmd *cobra.Command) {
 	p.BoolVar(&f.xz, "xz", false, "compress comps and databases with xz")
 	p.StringVar(&f.compressType, "compress-type", "", "compression of comps and databases: gz, bz2, xz, zstd")
 	p.StringVar(&f.generalType, "general-compress-type", "", "compression of everything: gz, bz2, xz, zstd")
-	p.BoolVar(&f.zck, "zck", false, "not offered")
-	p.StringVar(&f.zckDict, "zck-dict-dir", "", "not offered")
+	p.BoolVar(&f.zck, "zck", false, "write zchunk files beside the others")
+	p.StringVar(&f.zckDict, "zck-dict-dir", "", "take the dictionaries for these (primary.xml.zdict, ...) from `DIR`")
 }
 
 func (f *createFlags) run(cmd *cobra.Command, dirs []string) error {
@@ -162,8 +162,8 @@ func (f *createFlags) options(cmd *cobra.Command, dir string) error {
 	if f.deltas || len(f.oldPackages) > 0 {
 		return errRefused("deltas", "delta packages have been dropped by the distributions and no present client asks for them")
 	}
-	if f.zck || f.zckDict != "" {
-		return errRefused("zck", "zchunk is not written; clients take the other metadata")
+	if f.zckDict != "" && !f.zck {
+		return cli.Usagef("--zck-dict-dir needs --zck")
 	}
 	f.Now = time.Now()
 	if f.ChangelogLimit < -1 {
@@ -209,7 +209,7 @@ func (f *createFlags) options(cmd *cobra.Command, dir string) error {
 func (f *createFlags) layout() error {
 	ext := f.Layout.FilelistsExt
 	l := repo.DefaultLayout()
-	l.FilelistsExt = ext
+	l.FilelistsExt, l.Zck, l.ZckDicts = ext, f.zck, f.zckDict
 	if f.compat {
 		l.XML, l.Extra = repodata.Gzip, repodata.Gzip
 		f.PlainGroup = true

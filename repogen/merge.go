@@ -55,8 +55,8 @@ of external repositories; pkgorigins says where each came from.`,
 	p.BoolVar(&f.NoGroups, "nogroups", false, "leave group metadata out")
 	p.BoolVar(&f.NoUpdateInfo, "noupdateinfo", false, "leave updateinfo out")
 	p.StringVar(&f.compressType, "compress-type", "", "compression: gz, bz2, xz, zstd")
-	p.BoolVar(&f.zck, "zck", false, "not offered")
-	p.StringVar(&f.zckDict, "zck-dict-dir", "", "not offered")
+	p.BoolVar(&f.zck, "zck", false, "write zchunk files beside the others")
+	p.StringVar(&f.zckDict, "zck-dict-dir", "", "take the dictionaries for these (primary.xml.zdict, ...) from `DIR`")
 	p.StringVar(&f.method, "method", "", "of packages with one name and architecture: repo (first), ts (newest), nvr (highest)")
 	p.BoolVar(&f.all, "all", false, "take every version")
 	p.StringVar(&f.NoArch, "noarch-repo", "", "take noarch packages from this repository where it has them")
@@ -85,11 +85,12 @@ func (f *mergeFlags) run(cmd *cobra.Command, args []string) error {
 }
 
 func (f *mergeFlags) options() error {
-	if f.zck || f.zckDict != "" {
-		return errRefused("zck", "zchunk is not written; clients take the other metadata")
+	if f.zckDict != "" && !f.zck {
+		return cli.Usagef("--zck-dict-dir needs --zck")
 	}
 	l := repo.DefaultLayout()
 	l.FilelistsExt, l.SimpleNames, l.SQLite = f.Layout.FilelistsExt, f.simpleNames, f.database && !f.noDatabase
+	l.Zck, l.ZckDicts = f.zck, f.zckDict
 	if f.compressType != "" {
 		c, err := repodata.ParseCompression(f.compressType)
 		if err != nil {

@@ -51,14 +51,14 @@ that it names.`,
 	p.BoolVar(&f.verbose, "verbose", false, "say what is done")
 	p.StringVarP(&f.batch, "batchfile", "f", "", "`FILE` with several changes")
 	p.StringVar(&f.newName, "new-name", "", "name for the file")
-	p.BoolVar(&f.zck, "zck", false, "not offered")
-	p.StringVar(&f.zckDict, "zck-dict-dir", "", "not offered")
+	p.BoolVar(&f.zck, "zck", false, "write a zchunk file beside the other")
+	p.StringVar(&f.zckDict, "zck-dict-dir", "", "take the dictionary for it from `DIR`")
 	return cmd
 }
 
 func (f *modifyFlags) run(cmd *cobra.Command, args []string) error {
-	if f.zck || f.zckDict != "" {
-		return errRefused("zck", "zchunk is not written; clients take the other metadata")
+	if f.zckDict != "" && !f.zck {
+		return cli.Usagef("--zck-dict-dir needs --zck")
 	}
 	var changes []repo.Change
 	var err error
@@ -82,6 +82,7 @@ func (f *modifyFlags) run(cmd *cobra.Command, args []string) error {
 // one completes a change from the flags.
 func (f *modifyFlags) one(c repo.Change) ([]repo.Change, error) {
 	c.Type, c.NewName, c.SimpleName, c.Checksum = f.mdType, f.newName, f.simple, f.checksum
+	c.Zck, c.ZckDicts = f.zck, f.zckDict
 	c.Compression = repodata.Zstd
 	if f.compressType != "" {
 		var err error
@@ -145,6 +146,8 @@ func setBatchKey(c *repo.Change, key, value string) (err error) {
 		c.SimpleName = !yes
 	case "checksum":
 		c.Checksum = value
+	case "zck":
+		c.Zck = yes
 	case "new-name":
 		c.NewName = value
 	}

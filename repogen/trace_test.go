@@ -106,13 +106,18 @@ func payloadObjects(t *testing.T, s *content.Store, dir string) (names []string)
 			}
 		}
 	}
-	for sum := range seen[ostree.TypeFile] {
-		hex := sum.String()
-		path := filepath.Join(hex[:2], hex[2:]+".filez")
-		if _, err := os.Stat(filepath.Join(dir, "objects", path)); err != nil {
-			t.Fatal(err)
+	err = seen.Each(func(o ostree.Object) error {
+		if o.Type != ostree.TypeFile {
+			return nil
 		}
+		hex := o.Checksum.String()
+		path := filepath.Join(hex[:2], hex[2:]+".filez")
 		names = append(names, path)
+		_, err := os.Stat(filepath.Join(dir, "objects", path))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	return names
 }

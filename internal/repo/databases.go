@@ -51,7 +51,7 @@ func writeDatabase(ctx context.Context, dir, tmp string, l *Layout, k repodata.K
 		return none, err
 	}
 	defer full.Close()
-	s, err := newSink(filepath.Join(dir, k.String()+".sqlite"+l.Database.Suffix()), l.Database, l.Checksum)
+	s, err := newSink(filepath.Join(dir, k.String()+".sqlite"+l.Database.Suffix()), l.Database, l)
 	if err != nil {
 		return none, err
 	}

@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"bufio"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -29,7 +30,7 @@ func (c *creation) extraRecords(ctx context.Context) ([]repodata.Record, error) 
 		records = append(records, r)
 	}
 	if c.old == nil || c.old.repomd == nil || c.opts.DiscardExtra {
-		return records, nil
+		return addZck(c.work.dir, records, &c.layout, c.time)
 	}
 	seen := map[string]bool{}
 	for _, old := range c.old.repomd.Records {
@@ -43,7 +44,7 @@ func (c *creation) extraRecords(ctx context.Context) ([]repodata.Record, error) 
 		}
 		records = append(records, r)
 	}
-	return records, nil
+	return addZck(c.work.dir, records, &c.layout, c.time)
 }
 
 // groupFile compresses the group file.
@@ -61,7 +62,12 @@ func groupBase(place string) string { return repodata.TrimSuffix(filepath.Base(p
 // sameGroup reports whether the group file that was given is the one that r, of the old metadata, describes.
 func (c *creation) sameGroup(ctx context.Context, r *repodata.Record) bool {
 	comp, sum := c.layout.Extra, r.OpenChecksum
-	if c.opts.PlainGroup {
+	switch {
+	case strings.HasSuffix(r.Type, "_zck"):
+		if comp = repodata.Zck; !c.layout.Zck {
+			return false
+		}
+	case c.opts.PlainGroup:
 		comp, sum = repodata.None, r.Checksum
 	}
 	name := c.layout.fileName(groupBase(c.opts.GroupFile)+comp.Suffix(), r.Checksum)
@@ -106,11 +112,16 @@ func writeExtra(dir, typ, name string, in io.Reader, comp repodata.Compression, 
 		return repodata.Record{}, err
 	}
 	defer plain.Close()
-	s, err := newSink(filepath.Join(dir, name+comp.Suffix()), comp, l.Checksum)
+	s, err := newSink(filepath.Join(dir, name+comp.Suffix()), comp, l)
 	if err != nil {
 		return repodata.Record{}, err
 	}
-	if _, err := io.Copy(s, plain); err != nil {
+	if s.zck != nil {
+		err = s.copyChunks(plain)
+	} else {
+		_, err = io.Copy(s, plain)
+	}
+	if err != nil {
 		s.file.Close()
 		return repodata.Record{}, err
 	}
@@ -118,6 +129,64 @@ func writeExtra(dir, typ, name string, in io.Reader, comp repodata.Compression, 
 		return repodata.Record{}, err
 	}
 	return s.record(typ, l, t)
+}
+
+// zckExtraChunk is the size that chunks of additional metadata have on the average, as lines allow.
+const zckExtraChunk = 32 << 10
+
+// copyChunks copies r in chunks that end behind lines whose content says so, so that most of them stay when r changes.
+func (s *sink) copyChunks(r io.Reader) error {
+	lines := bufio.NewReader(r)
+	since := 0
+	for {
+		line, err := lines.ReadSlice('\n')
+		if _, err := s.Write(line); err != nil {
+			return err
+		}
+		since += len(line)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil && err != bufio.ErrBufferFull {
+			return err
+		}
+		if err == nil && since > zckExtraChunk/4 && int(crcOf(line))%(zckExtraChunk/64) == 0 {
+			since = 0
+			if err := s.zck.EndChunk(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// addZck makes the zchunk forms of additional metadata in dir, where the layout has them and they are not there yet.
+func addZck(dir string, records []repodata.Record, l *Layout, t time.Time) ([]repodata.Record, error) {
+	if !l.Zck {
+		return records, nil
+	}
+	have := map[string]bool{}
+	for _, r := range records {
+		have[r.Type] = true
+	}
+	var all []repodata.Record
+	for _, r := range records {
+		all = append(all, r)
+		if strings.HasSuffix(r.Type, "_zck") || have[zckType(r.Type)] {
+			continue
+		}
+		base := filepath.Base(r.LocationHref)
+		in, err := os.Open(filepath.Join(dir, base))
+		if err != nil {
+			return nil, err
+		}
+		name := repodata.TrimSuffix(strings.TrimPrefix(base, r.Checksum.Value+"-"))
+		zck, err := writeExtra(dir, zckType(r.Type), name, in, repodata.Zck, l, t)
+		if err = errors.Join(err, in.Close()); err != nil {
+			return nil, err
+		}
+		all = append(all, zck)
+	}
+	return all, nil
 }
 
 // keepExtra carries a file of the old repodata over as it is.

@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/weld-linux/weld-bridge/internal/content"
 	"github.com/weld-linux/weld-bridge/internal/repodata"
@@ -12,79 +15,94 @@ import (
 
 // frameBuilder turns members into frames. It is not safe for concurrent use.
 type frameBuilder struct {
-	opts      *PublishOptions
-	cache     *frameCache
+	g         *generator
 	fragments *content.Fragments
 	zip       *repodata.Compressor
+	unzip     *zstd.Decoder
+	data      []byte // a compressed part
 	xml       [len(frameKinds)][]byte
 }
 
-func newFrameBuilder(store *content.Store, opts *PublishOptions, cache *frameCache) (*frameBuilder, error) {
-	fragments, err := store.Fragments(opts.Profile.ChangelogLimit)
+func newFrameBuilder(g *generator) (*frameBuilder, error) {
+	fragments, err := g.store.Fragments(g.opts.Profile.ChangelogLimit)
 	if err != nil {
 		return nil, err
 	}
-	zip, err := repodata.NewCompressor(opts.Profile.Layout.XML)
-	return &frameBuilder{opts: opts, cache: cache, fragments: fragments, zip: zip}, err
+	zip, err := repodata.NewCompressor(g.opts.Profile.Layout.XML)
+	if err != nil {
+		return nil, err
+	}
+	unzip, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
+	return &frameBuilder{g: g, fragments: fragments, zip: zip, unzip: unzip}, err
 }
 
-// ensure puts the frame into the cache, unless it is there.
-func (b *frameBuilder) ensure(ctx context.Context, f *frame) (*frameHead, error) {
-	comp := b.opts.Profile.Layout.XML
-	if head, err := b.cache.head(comp, f.key); err == nil {
-		return head, nil
+// ensure puts the n-th frame into the cache, unless it is there, and into the checksums that do not cover it.
+func (b *frameBuilder) ensure(ctx context.Context, n int) error {
+	g, f := b.g, &b.g.frames[n]
+	if g.heads[n] != nil && n < g.sums.from {
+		return nil
 	}
 	plain := b.cached(f)
 	if plain == nil {
 		var err error
 		if plain, err = b.render(ctx, f); err != nil {
-			return nil, err
+			return err
 		}
-		if b.cache.plain {
-			if err := b.cache.put(repodata.None, f.key, plain); err != nil {
-				return nil, err
-			}
+	}
+	if n >= g.sums.from {
+		if err := g.sums.add(ctx, n, &plain.data); err != nil {
+			return err
 		}
+	}
+	if g.heads[n] != nil {
+		return nil
 	}
 	built := &builtFrame{frameHead: plain.frameHead}
 	for i, xml := range plain.data {
 		var err error
 		if built.data[i], err = b.zip.Compress(xml); err != nil {
-			return nil, fmt.Errorf("%s: %w", frameKinds[i], err)
+			return fmt.Errorf("%s: %w", frameKinds[i], err)
 		}
 	}
-	return &built.frameHead, b.cache.put(comp, f.key, built)
+	g.heads[n] = &built.frameHead
+	return g.cache.put(g.opts.Profile.Layout.XML, f.key, built)
 }
 
 // dropDamaged removes the frames of the generation that cannot be read from the cache.
 func (g *generator) dropDamaged() {
+	comp := g.opts.Profile.Layout.XML
 	var buf []byte
 	for n := range g.frames {
-		for _, comp := range []repodata.Compression{g.opts.Profile.Layout.XML, repodata.None} {
-			for i := range frameKinds {
-				var err error
-				if buf, err = g.cache.part(comp, g.frames[n].key, i, buf); err != nil {
-					g.cache.drop(comp, g.frames[n].key)
-					break
-				}
+		for i := range frameKinds {
+			var err error
+			if buf, err = g.cache.part(comp, g.frames[n].key, i, buf); err != nil {
+				g.cache.drop(comp, g.frames[n].key)
+				break
 			}
 		}
 	}
 }
 
-// cached returns the plain frame, which another profile may have left, or nil.
+// maxFrameContent bounds what is set aside before a frame is uncompressed.
+const maxFrameContent = 256 << 20
+
+// cached uncompresses the frame, which this or another profile may have left as zstd, or gives nil. Rendering is faster than
+// to uncompress anything else.
 func (b *frameBuilder) cached(f *frame) *builtFrame {
-	head, err := b.cache.head(repodata.None, f.key)
+	head, err := b.g.cache.head(repodata.Zstd, f.key)
 	if err != nil {
 		return nil
 	}
 	plain := &builtFrame{frameHead: *head}
 	for i := range b.xml {
-		part, err := b.cache.part(repodata.None, f.key, i, b.xml[i])
-		if err != nil {
+		if b.data, err = b.g.cache.part(repodata.Zstd, f.key, i, b.data); err != nil {
 			return nil
 		}
-		b.xml[i], plain.data[i] = part, part
+		b.xml[i], err = b.unzip.DecodeAll(b.data, slices.Grow(b.xml[i][:0], int(min(head.raw[i], maxFrameContent))))
+		if err != nil || uint64(len(b.xml[i])) != head.raw[i] {
+			return nil
+		}
+		plain.data[i] = b.xml[i]
 	}
 	return plain
 }
@@ -104,15 +122,15 @@ func (b *frameBuilder) render(ctx context.Context, f *frame) (*builtFrame, error
 			return err
 		}
 		if fragment.Unfit != "" {
-			b.opts.Warn(fmt.Sprintf("left out: %s: %s", p.NEVRA(), fragment.Unfit))
+			b.g.opts.Warn(fmt.Sprintf("left out: %s: %s", p.NEVRA(), fragment.Unfit))
 			return nil
 		}
-		file, ok := fragment.Instance(b.opts.Form)
+		file, ok := fragment.Instance(b.g.opts.Form)
 		if !ok {
-			_, err := p.Select(b.opts.Form)
+			_, err := p.Select(b.g.opts.Form)
 			return err
 		}
-		file.Href, file.Base = f.members[i].href, b.opts.BaseURL
+		file.Href, file.Base = f.members[i].href, b.g.opts.BaseURL
 		for j, k := range frameKinds {
 			b.xml[j] = fragment.Template.Append(b.xml[j], k, &file)
 		}
@@ -126,10 +144,45 @@ func (b *frameBuilder) render(ctx context.Context, f *frame) (*builtFrame, error
 	return plain, err
 }
 
-// build makes the frames that the cache lacks, and gives the heads of all.
+// build makes the frames that the cache lacks, and sums up all.
 func (g *generator) build(ctx context.Context) error {
+	g.heads = make([]*frameHead, len(g.frames))
+	for n := range g.frames {
+		g.heads[n], _ = g.cache.head(g.opts.Profile.Layout.XML, g.frames[n].key)
+	}
+	// The number of packages stands before them all. Only when all are rendered is it known how many are left out.
+	for count := -1; count != g.expected(); {
+		count = g.expected()
+		g.sums = newOpenSums(count, g.frames, readHashStates(g.statesPath()))
+		if err := g.buildAll(ctx); err != nil {
+			return err
+		}
+	}
+	g.count, g.latest, g.missed = g.expected(), 0, 0
+	for i, head := range g.heads {
+		g.missed += len(g.frames[i].members) - int(head.count)
+		g.latest = max(g.latest, head.latest)
+	}
+	return nil
+}
+
+// expected gives the number of packages, as far as it is known.
+func (g *generator) expected() int {
+	n := 0
+	for i, head := range g.heads {
+		if head != nil {
+			n += int(head.count)
+		} else {
+			n += len(g.frames[i].members)
+		}
+	}
+	return n
+}
+
+func (g *generator) buildAll(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	// Each frame waits for its turn to be summed up, so the lowest number must always be at work.
 	next := make(chan int)
 	go func() {
 		defer close(next)
@@ -141,14 +194,13 @@ func (g *generator) build(ctx context.Context) error {
 			}
 		}
 	}()
-	g.heads = make([]*frameHead, len(g.frames))
 	var wait sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wait.Go(func() {
-			b, err := newFrameBuilder(g.store, g.opts, &g.cache)
+			b, err := newFrameBuilder(g)
 			for i := range next {
 				if err == nil {
-					g.heads[i], err = b.ensure(ctx, &g.frames[i])
+					err = b.ensure(ctx, i)
 				}
 				if err != nil {
 					cancel(err)
@@ -158,14 +210,5 @@ func (g *generator) build(ctx context.Context) error {
 		})
 	}
 	wait.Wait()
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
-	g.count, g.latest, g.missed = 0, 0, 0
-	for i, head := range g.heads {
-		g.count += int(head.count)
-		g.missed += len(g.frames[i].members) - int(head.count)
-		g.latest = max(g.latest, head.latest)
-	}
-	return nil
+	return context.Cause(ctx)
 }

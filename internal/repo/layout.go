@@ -6,7 +6,11 @@ package repo
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/weld-linux/weld-bridge/internal/repodata"
 )
@@ -25,6 +29,8 @@ type Layout struct {
 	FilelistsExt bool   // write filelists-ext as well
 	SQLite       bool   // write the databases as well
 	Compact      bool   // no line breaks and indentation between elements
+	Zck          bool   // write a zchunk form beside each XML file
+	ZckDicts     string // directory of the dictionaries for these, "primary.xml.zdict"; may be empty
 }
 
 // kinds lists the package files of l.
@@ -33,6 +39,29 @@ func (l *Layout) kinds() []repodata.Kind {
 		return []repodata.Kind{repodata.Primary, repodata.Filelists, repodata.FilelistsExt, repodata.Other}
 	}
 	return []repodata.Kind{repodata.Primary, repodata.Filelists, repodata.Other}
+}
+
+// forms lists the compressions of the package files of l.
+func (l *Layout) forms() []repodata.Compression {
+	if l.Zck {
+		return []repodata.Compression{l.XML, repodata.Zck}
+	}
+	return []repodata.Compression{l.XML}
+}
+
+// zckType returns the type of the record of the zchunk form of a file.
+func zckType(typ string) string { return typ + "_zck" }
+
+// zckDict reads the dictionary for a file, "primary.xml"; where there is none, it is empty.
+func (l *Layout) zckDict(name string) ([]byte, error) {
+	if l.ZckDicts == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(filepath.Join(l.ZckDicts, name+".zdict"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return b, err
 }
 
 // fileName returns the name under which r is published.

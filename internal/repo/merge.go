@@ -264,9 +264,10 @@ func (m *merging) write(ctx context.Context) (*repodata.Repomd, error) {
 		}
 		md.Records = append(md.Records, dbs...)
 	}
+	var extras []repodata.Record
 	extra := func(typ, name string, in io.Reader, c repodata.Compression) error {
 		r, err := writeExtra(m.work.dir, typ, name, in, c, l, o.Now)
-		md.Records = append(md.Records, r)
+		extras = append(extras, r)
 		return err
 	}
 	if !o.NoGroups {
@@ -288,11 +289,15 @@ func (m *merging) write(ctx context.Context) (*repodata.Repomd, error) {
 			return nil, err
 		}
 	}
+	if extras, err = addZck(m.work.dir, extras, l, o.Now); err != nil {
+		return nil, err
+	}
 	if o.Koji || o.Origins {
 		if err := extra("origin", "pkgorigins", strings.NewReader(string(m.origins)), repodata.Gzip); err != nil {
 			return nil, err
 		}
 	}
+	md.Records = append(md.Records, extras...)
 	return md, nil
 }
 

@@ -23,6 +23,8 @@ type Change struct {
 	Compression repodata.Compression
 	Checksum    string // type of the checksum, "sha256"
 	SimpleName  bool
+	Zck         bool   // the zchunk form too
+	ZckDicts    string // directory of the dictionaries for it
 }
 
 // recordType returns the type of the record that the change is about.
@@ -82,10 +84,8 @@ func (m *modification) change(c *Change) error {
 	if c.Remove {
 		if old == nil {
 			m.warn(fmt.Sprintf("record of type %q, which should be removed, doesn't exist in repomd.xml", typ))
-			return nil
 		}
-		m.gone = append(m.gone, *old)
-		m.md.Remove(typ)
+		m.drop(typ, c.Zck)
 		return nil
 	}
 	in, err := os.Open(c.Path)
@@ -100,19 +100,35 @@ func (m *modification) change(c *Change) error {
 	if c.NewName != "" {
 		name = filepath.Base(c.NewName)
 	}
-	l := Layout{Checksum: c.Checksum, SimpleNames: c.SimpleName}
+	l := Layout{Checksum: c.Checksum, SimpleNames: c.SimpleName, Zck: c.Zck, ZckDicts: c.ZckDicts}
 	r, err := writeExtra(m.work, typ, name, in, c.Compression, &l, m.now)
 	if err != nil {
 		return err
 	}
-	m.names = append(m.names, filepath.Base(r.LocationHref))
+	records, err := addZck(m.work, []repodata.Record{r}, &l, m.now)
+	if err != nil {
+		return err
+	}
 	if old != nil {
 		m.warn(fmt.Sprintf("record with type %q already exists in repomd.xml and is replaced", typ))
+	}
+	m.drop(typ, c.Zck)
+	for _, r := range records {
+		m.names = append(m.names, filepath.Base(r.LocationHref))
+		m.md.Records = append(m.md.Records, r)
+	}
+	return nil
+}
+
+// drop takes out the record of a type and, with zck, that of its zchunk form.
+func (m *modification) drop(typ string, zck bool) {
+	if old := m.md.Record(typ); old != nil {
 		m.gone = append(m.gone, *old)
 		m.md.Remove(typ)
 	}
-	m.md.Records = append(m.md.Records, r)
-	return nil
+	if zck {
+		m.drop(zckType(typ), false)
+	}
 }
 
 // publish moves the new files into place, then repomd.xml, and then removes what is not named any more.

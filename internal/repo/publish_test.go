@@ -389,10 +389,10 @@ func TestWorkFollowsChange(t *testing.T) {
 		func() {},
 		func() { importSpecs(t, s, rpmtest.Spec{Name: "p1000", Version: "2"}) },
 		func() { removeAll(t, filepath.Join(cache, "states")) },
-		func() { removeAll(t, filepath.Join(cache, "frames", "none")) },
+		func() { removeAll(t, filepath.Join(cache, "frames", "gz")) },
 		func() { removeAll(t, filepath.Join(cache, "frames", "zstd")) },
 		func() { spoil(t, filepath.Join(cache, "states")) },
-		func() { spoil(t, filepath.Join(cache, "frames", "none")) },
+		func() { spoil(t, filepath.Join(cache, "frames", "gz")) },
 		func() { spoil(t, filepath.Join(cache, "frames", "zstd")) },
 		func() { importSpecs(t, s, rpmtest.Spec{Name: "aaa"}) },
 	}

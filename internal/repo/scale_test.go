@@ -10,23 +10,19 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/weld-linux/weld-bridge/internal/content"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile/rpmtest"
+	"github.com/weld-linux/weld-bridge/internal/scaletest"
 )
 
 // TestScale publishes WELD_SCALE synthetic packages and logs what each step takes: 70,000 are 1 GB of XML, in the proportions of
 // Fedora 38. WELD_SCALE_STORE names a directory whose store is used, and made when it is not there.
 func TestScale(t *testing.T) {
-	count, _ := strconv.Atoi(os.Getenv("WELD_SCALE"))
-	if count == 0 {
-		t.Skip("WELD_SCALE gives no number of packages")
-	}
+	count := scaletest.Count(t)
 	dir := os.Getenv("WELD_SCALE_STORE")
 	if dir == "" {
 		dir = filepath.Join(t.TempDir(), "store")
@@ -40,12 +36,7 @@ func TestScale(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	timed := func(what string, work func()) {
-		runtime.GC()
-		began, cpu := time.Now(), cpuTime()
-		work()
-		t.Logf("%-34s %7.2f s, %7.2f CPU s, peak memory %d MB", what, time.Since(began).Seconds(), (cpuTime() - cpu).Seconds(), peakMemory())
-	}
+	timed := func(what string, work func()) { scaletest.Timed(t, what, 0, work) }
 	if !made {
 		timed("import", func() { importScale(t, s, count) })
 	}
@@ -84,45 +75,15 @@ func sizes(g *Generation) string {
 	return b.String()
 }
 
-func cpuTime() time.Duration {
-	var r syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) != nil {
-		return 0
-	}
-	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
-}
-
-// peakMemory is in MB.
-func peakMemory() int64 {
-	var r syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) != nil {
-		return 0
-	}
-	return r.Maxrss >> 10
-}
-
 func importScale(t *testing.T, s *content.Store, count int) {
 	t.Helper()
 	session, err := s.Session(t.Context(), "c", runtime.GOMAXPROCS(0))
 	if err != nil {
 		t.Fatal(err)
 	}
-	todo := make(chan int)
-	var wait sync.WaitGroup
-	for range 1000 {
-		wait.Go(func() {
-			for i := range todo {
-				if err := importScaled(t.Context(), session, scaleSpec(i), content.ImportOptions{Defer: true}); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	for i := range count {
-		todo <- i
-	}
-	close(todo)
-	wait.Wait()
+	scaletest.Each(t, count, func(i int) error {
+		return importScaled(t.Context(), session, scaleSpec(i), content.ImportOptions{Defer: true})
+	})
 	if err := session.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -227,6 +227,9 @@ func (c *creation) sameShape(ctx context.Context, md *repodata.Repomd) bool {
 	want := map[string]string{}
 	for _, k := range c.layout.kinds() {
 		want[k.String()] = k.String() + ".xml" + c.layout.XML.Suffix()
+		if c.layout.Zck {
+			want[zckType(k.String())] = k.String() + ".xml.zck"
+		}
 		if c.layout.SQLite {
 			want[k.String()+"_db"] = k.String() + ".sqlite" + c.layout.Database.Suffix()
 		}
@@ -238,6 +241,9 @@ func (c *creation) sameShape(ctx context.Context, md *repodata.Repomd) bool {
 		r := &md.Records[i]
 		base, ok := want[r.Type]
 		if !ok {
+			if c.layout.Zck && !strings.HasSuffix(r.Type, "_zck") && md.Record(zckType(r.Type)) == nil {
+				return false
+			}
 			group := o.GroupFile != "" && strings.HasPrefix(r.Type, "group")
 			if isPackageRecord(r.Type) || o.DiscardExtra && !group || group && !c.sameGroup(ctx, r) {
 				return false

@@ -37,6 +37,7 @@ func BenchmarkBuild(b *testing.B) {
 		}
 		builder.Build(&p, rpm)
 	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "RPM/s")
 }
 
 func benchPackage(b *testing.B) *Package {

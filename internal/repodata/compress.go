@@ -18,7 +18,7 @@ import (
 // Compression is a way to compress a metadata file.
 type Compression uint8
 
-// The compressions that the formats allow. Zck can be recognised but neither read nor written.
+// The compressions that the formats allow. Zck is written by ZckWriter alone.
 const (
 	None Compression = iota
 	Gzip
@@ -73,8 +73,8 @@ func TrimSuffix(name string) string {
 	return name
 }
 
-// ErrZck is reported where a zchunk file would have to be read or written.
-var ErrZck = errors.New("zchunk is not offered")
+// ErrZck is reported where zchunk would have to be the only form of a file: clients without it could not read that.
+var ErrZck = errors.New("zchunk is offered beside another compression only: use --zck")
 
 // maxWindow bounds the memory that a compressed file can ask for, in bytes.
 const maxWindow = 128 << 20
@@ -104,7 +104,11 @@ func NewReader(r io.Reader) (io.ReadCloser, error) {
 		}
 		return z.IOReadCloser(), nil
 	case Zck:
-		return nil, ErrZck
+		z, err := NewZckReader(br)
+		if err != nil {
+			return nil, err
+		}
+		return io.NopCloser(z), nil
 	}
 	return io.NopCloser(br), nil
 }

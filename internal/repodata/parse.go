@@ -16,34 +16,12 @@ func Parse(k Kind, element string, p *Package) error {
 	if t.kind != tokStart || t.name != "package" {
 		return fmt.Errorf("%w: no <package>", errSyntax)
 	}
-	if t.empty {
-		return nil
-	}
-	if k != Primary {
+	if k != Primary && !t.empty {
 		if err := t.eachAttr(func(name, value string) { p.setAttr(name, value) }); err != nil {
 			return err
 		}
 	}
-	for {
-		if err := t.next(); err != nil {
-			return err
-		}
-		switch t.kind {
-		case tokEOF:
-			return t.errorf("<package> is not closed")
-		case tokEnd:
-			if t.name == "package" {
-				return nil
-			}
-			if t.name != "format" {
-				return t.errorf("unexpected </%s>", t.name)
-			}
-		case tokStart:
-			if err := p.parseChild(k, &t); err != nil {
-				return err
-			}
-		}
-	}
+	return t.children("format", func() error { return p.parseChild(k, &t) })
 }
 
 func (p *Package) setAttr(name, value string) {
@@ -100,8 +78,6 @@ func (p *Package) parsePrimaryChild(t *tokens) error {
 		return err
 	}
 	switch t.name {
-	case "format":
-		return nil // its children are read like those of package
 	case "time":
 		return p.parseInts(t, map[string]*int64{"file": &p.TimeFile, "build": &p.TimeBuild})
 	case "size":

@@ -2,7 +2,6 @@ package repodata
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -199,35 +198,19 @@ func ParseRepomd(text string) (*Repomd, error) {
 }
 
 func (m *Repomd) parse(t *tokens) error {
-	open := false
 	for {
 		if err := t.next(); err != nil {
 			return err
 		}
-		switch t.kind {
-		case tokEOF:
-			return errors.New("<repomd> is not closed")
-		case tokEnd:
-			if t.name == "repomd" {
-				return nil
-			}
-			if t.name != "tags" {
-				return t.errorf("unexpected </%s>", t.name)
-			}
-		case tokStart:
-			if !open {
-				if t.name != "repomd" {
-					return t.errorf("root element is <%s>, not <repomd>", t.name)
-				}
-				open = true
-				if t.empty {
-					return nil
-				}
-				continue
-			}
-			if err := m.parseChild(t); err != nil {
-				return err
-			}
+		switch {
+		case t.kind == tokStart && t.name == "repomd":
+			return t.children("tags", func() error { return m.parseChild(t) })
+		case t.kind == tokStart:
+			return t.errorf("root element is <%s>, not <repomd>", t.name)
+		case t.kind == tokEnd:
+			return t.errorf("unexpected </%s>", t.name)
+		case t.kind == tokEOF:
+			return t.errorf("no <repomd>")
 		}
 	}
 }
@@ -240,8 +223,6 @@ func (m *Repomd) parseChild(t *tokens) error {
 		if r, err = parseRecord(t); err == nil {
 			m.Records = append(m.Records, r)
 		}
-	case "tags":
-		// its children are read like those of repomd
 	case "revision":
 		m.Revision, err = t.content()
 	case "repoid":
@@ -298,27 +279,8 @@ func parseRecord(t *tokens) (Record, error) {
 	if r.Type == "" {
 		return r, t.errorf("<data> without a type")
 	}
-	if t.empty {
-		return r, nil
-	}
-	for {
-		if err := t.next(); err != nil {
-			return r, err
-		}
-		switch t.kind {
-		case tokEOF:
-			return r, t.errorf("<data> is not closed")
-		case tokEnd:
-			if t.name != "data" {
-				return r, t.errorf("</%s> closes <data>", t.name)
-			}
-			return r, nil
-		case tokStart:
-			if err := r.parseChild(t); err != nil {
-				return r, err
-			}
-		}
-	}
+	err = t.children("", func() error { return r.parseChild(t) })
+	return r, err
 }
 
 func (r *Record) parseChild(t *tokens) (err error) {

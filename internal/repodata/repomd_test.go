@@ -52,7 +52,7 @@ func TestRepomd(t *testing.T) {
 
 func TestRepomdFaults(t *testing.T) {
 	for in, fault := range map[string]string{
-		"":                                      "not closed",
+		"":                                      "no <repomd>",
 		"<metadata/>":                           "root element is <metadata>",
 		"<repomd><data/></repomd>":              "without a type",
 		"<repomd><data type='a'><size>x</size>": "not a number",

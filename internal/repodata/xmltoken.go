@@ -174,6 +174,34 @@ func (t *tokens) eachAttr(f func(name, value string)) error {
 	}
 }
 
+// children calls child at every start tag within the element whose start tag was just read, up to its end tag. What is within an
+// element called flat counts as a child of the outer one.
+func (t *tokens) children(flat string, child func() error) error {
+	if t.empty {
+		return nil
+	}
+	name := t.name
+	for {
+		if err := t.next(); err != nil {
+			return err
+		}
+		switch {
+		case t.kind == tokEOF:
+			return t.errorf("<%s> is not closed", name)
+		case t.kind == tokEnd && t.name == name:
+			return nil
+		case t.kind == tokText || flat != "" && t.name == flat:
+			// white space, or what holds children
+		case t.kind == tokEnd:
+			return t.errorf("unexpected </%s>", t.name)
+		default:
+			if err := child(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
 // content reads the text of the element whose start tag was just read, up to its end tag. Elements within are
 // skipped with their text.
 func (t *tokens) content() (string, error) {
