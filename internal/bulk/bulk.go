@@ -20,6 +20,7 @@ type Item struct {
 	Group  string // what a shard keeps together, usually the package's name; Input when empty
 	Memory int64  // bytes that working on it may take, by a careful guess; 0: not worth counting
 	Value  any    // the caller's own
+	Err    error  // why it cannot be worked on, when that is known before; it fails with it
 }
 
 // Result says how one item ended. It is what a report has as one line.
@@ -31,7 +32,7 @@ type Result struct {
 	Stage   string         `json:"stage,omitempty"`   // where it failed: read, parse, convert, prove, write …
 	Class   string         `json:"class,omitempty"`   // the kind of failure, the same for all failures of one cause
 	Message string         `json:"message,omitempty"`
-	Seconds float64        `json:"seconds"`           // of wall time, to the millisecond
+	Seconds float64        `json:"seconds"`           // of wall time at work, see Working; to the millisecond
 	Figures map[string]any `json:"figures,omitempty"` // the tool's own
 }
 
@@ -179,7 +180,8 @@ func (r *run) work(ctx context.Context, item Item, work func(context.Context, It
 		ctx, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("took longer than %v", limit))
 		defer cancel()
 	}
-	begun := time.Now()
+	clock := &clock{begun: time.Now()}
+	ctx = context.WithValue(ctx, clockKey{}, clock)
 	defer func() {
 		if p := recover(); p != nil {
 			res = Result{Stage: "internal", Class: "panic", Message: fmt.Sprint("internal fault: ", p)}
@@ -190,12 +192,39 @@ func (r *run) work(ctx context.Context, item Item, work func(context.Context, It
 		if res.Input == "" {
 			res.Input = item.Input
 		}
-		res.Seconds = time.Since(begun).Round(time.Millisecond).Seconds()
+		res.Seconds = clock.seconds()
 	}()
+	if item.Err != nil {
+		return Failed("read", "input", item.Err)
+	}
 	if limit := r.options.Memory; limit > 0 && item.Memory > limit {
 		return Failed("begin", "memory", fmt.Errorf("may take %d MiB of memory where all items have %d", item.Memory>>20, limit>>20))
 	}
 	return work(ctx, item)
+}
+
+// clock measures how long an item is worked on.
+type clock struct{ begun, ended time.Time }
+
+type clockKey struct{}
+
+// Working says that what an item has done since it was begun, or since the last call, was waiting for others, and stop that from then on it
+// waits again. ctx is the item's; elsewhere it does nothing. Both are called by the item's own goroutine.
+func Working(ctx context.Context) (stop func()) {
+	c, ok := ctx.Value(clockKey{}).(*clock)
+	if !ok {
+		return func() {}
+	}
+	c.begun, c.ended = time.Now(), time.Time{}
+	return func() { c.ended = time.Now() }
+}
+
+func (c *clock) seconds() float64 {
+	ended := c.ended
+	if ended.IsZero() {
+		ended = time.Now()
+	}
+	return ended.Sub(c.begun).Round(time.Millisecond).Seconds()
 }
 
 // Shard is one part of N, counted from 1. The zero value takes everything.

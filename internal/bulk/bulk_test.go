@@ -85,6 +85,27 @@ func TestRunItemsFailAlone(t *testing.T) {
 	}
 }
 
+func TestWorking(t *testing.T) {
+	const little, much = 5 * time.Millisecond, 200 * time.Millisecond
+	_, err := Run(t.Context(), numbered(1), Options{Report: func(r Result) error {
+		if r.Seconds < little.Seconds() || r.Seconds > much.Seconds() {
+			t.Errorf("%v s, of which it has worked %v", r.Seconds, little)
+		}
+		return nil
+	}}, func(ctx context.Context, _ Item) Result {
+		time.Sleep(much)
+		stop := Working(ctx)
+		time.Sleep(little)
+		stop()
+		time.Sleep(much)
+		return Result{OK: true}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	Working(t.Context())()
+}
+
 func TestRunInterruptedFinishesWhatIsUnderWay(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var ended atomic.Int32

@@ -1,14 +1,13 @@
 package cli
 
 import (
-	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/weld-linux/weld-bridge/internal/browsertest"
 	"github.com/weld-linux/weld-bridge/internal/bulk"
 )
 
@@ -42,20 +41,11 @@ document.body.replaceChildren(document.createTextNode("\n" + seen.join("\n") + "
 </script>
 `
 
-// TestReportInBrowser works on a page of 25,000 rows in headless Chromium. It prints how long the page took.
+// TestReportInBrowser works on a page of 25,000 rows in headless Chromium. It prints how long the page took. WELD_SHOTS names a directory
+// for a picture of it.
 func TestReportInBrowser(t *testing.T) {
-	chromium, err := exec.LookPath("chromium")
-	if err != nil {
-		chromium, err = exec.LookPath("headless_shell") // Fedora's name
-	}
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip("no chromium")
-	}
-	dir := t.TempDir()
-	path := filepath.Join(dir, "page.html")
+	browser := browsertest.Start(t)
+	path := filepath.Join(t.TempDir(), "page.html")
 	page, err := newHTMLReport(path, "spec2toml")
 	if err != nil {
 		t.Fatal(err)
@@ -77,16 +67,11 @@ func TestReportInBrowser(t *testing.T) {
 	if err := page.close(s); err != nil {
 		t.Fatal(err)
 	}
-	html := strings.Replace(read(t, path), "</html>", probe+"</html>", 1)
-	write(t, path, html)
-	cmd := exec.CommandContext(t.Context(), chromium, "--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir="+filepath.Join(dir, "profile"), "--dump-dom", "file://"+path)
-	var errOut bytes.Buffer
-	cmd.Stderr = &errOut
-	dom, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v: %s", err, &errOut)
+	if shot := os.Getenv("WELD_SHOTS"); shot != "" {
+		browser.Shot(t, filepath.Join(shot, "report.png"), "file://"+path)
 	}
-	_, body, _ := strings.Cut(string(dom), "<body>")
+	write(t, path, strings.Replace(read(t, path), "</html>", probe+"</html>", 1))
+	_, body, _ := strings.Cut(browser.DOM(t, "file://"+path), "<body>")
 	t.Log(body)
 	for _, want := range []string{
 		"filter: 10 of 25,000", "filter again: 100 of 25,000", "no filter: 25,000 of 25,000", "class: 25 of 25,000",

@@ -44,17 +44,25 @@ func (b *Bulk) Add(cmd *cobra.Command) {
 	f.Var(&b.memory, "memory", "for all items at once: one waits until its share is free, and fails if it needs more than `SIZE` (as in 2G; default: no limit)")
 }
 
+// Select keeps the items of the shard that was asked for, in their order. Run does so by itself; it is for what counts them before.
+func (b *Bulk) Select(items []bulk.Item) ([]bulk.Item, error) {
+	shard, err := bulk.ParseShard(b.shard)
+	if err != nil {
+		return nil, Usagef("--shard %s: %v", b.shard, err)
+	}
+	return shard.Select(items), nil
+}
+
 // Run works on the items and reports. It returns nil when all are done, ErrSomeFailed or ErrReported when some failed,
 // and another error when the run itself could not go on.
 func (b *Bulk) Run(cmd *cobra.Command, items []bulk.Item, work func(context.Context, bulk.Item) bulk.Result) error {
 	if b.Jobs < 1 {
 		return Usagef("--jobs %d: want at least 1", b.Jobs)
 	}
-	shard, err := bulk.ParseShard(b.shard)
+	items, err := b.Select(items)
 	if err != nil {
-		return Usagef("--shard %s: %v", b.shard, err)
+		return err
 	}
-	items = shard.Select(items)
 	if b.memory > 0 {
 		debug.SetMemoryLimit(int64(b.memory)) // collects garbage harder before it is passed
 	}

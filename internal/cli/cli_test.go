@@ -28,10 +28,7 @@ func tool(out, errOut *bytes.Buffer) *cobra.Command {
 	work := &cobra.Command{
 		Use: "work FILE|DIR...", Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			items, many, err := Inputs(args, func(name string) bool { return strings.HasSuffix(name, ".in") })
-			if err != nil {
-				return err
-			}
+			items, many := Inputs(args, func(name string) bool { return strings.HasSuffix(name, ".in") })
 			b.Many = many
 			return b.Run(cmd, items, func(_ context.Context, it bulk.Item) bulk.Result {
 				if strings.Contains(it.Input, "bad") {
@@ -80,7 +77,7 @@ func TestExitStatus(t *testing.T) {
 	}{
 		{"one good", []string{"work", good}, ExitDone, ""},
 		{"one bad", []string{"work", bad}, ExitFailed, "tool: " + bad + ":3:1: bad <line>\n"},
-		{"directory", []string{"work", dir}, ExitSomeFailed, "tool: 4 items: 3 done, 0 skipped, 1 failed\n"},
+		{"directory", []string{"work", dir}, ExitSomeFailed, "tool: 6 items: 3 done, 0 skipped, 3 failed\n"},
 		{"missing", []string{"work", dir + "/none"}, ExitFailed, "no such file"},
 		{"failure", []string{"fail"}, ExitFailed, "tool: reading x: broken; in two lines\n"},
 		{"no argument", []string{"work"}, ExitUsage, "tool: requires at least 1 arg(s), only received 0\nSee 'tool work --help'.\n"},

@@ -56,10 +56,7 @@ const (
 
 // Run converts what args name.
 func (c *Converter) Run(cmd *cobra.Command, args []string) error {
-	items, many, err := Inputs(args, func(name string) bool { return strings.HasSuffix(name, c.From) })
-	if err != nil {
-		return err
-	}
+	items, many := Inputs(args, func(name string) bool { return strings.HasSuffix(name, c.From) })
 	for i := range items {
 		if info, err := os.Stat(items[i].Input); err == nil {
 			items[i].Memory = memoryFactor * info.Size()
@@ -76,7 +73,7 @@ func (c *Converter) Run(cmd *cobra.Command, args []string) error {
 		c.journal, c.tool, _ = openJournal(cmd.Root().Name())
 		defer c.journal.Close()
 	}
-	err = c.Bulk.Run(cmd, items, func(ctx context.Context, it bulk.Item) bulk.Result {
+	err := c.Bulk.Run(cmd, items, func(ctx context.Context, it bulk.Item) bulk.Result {
 		return c.convert(ctx, cmd, it.Value.(File))
 	})
 	if c.wrote.Load() {

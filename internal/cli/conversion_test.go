@@ -68,11 +68,11 @@ func TestConverter(t *testing.T) {
 			root := upper(&made)
 			var errOut bytes.Buffer
 			root.SetErr(&errOut)
-			args := append([]string{"-j1", "--timeout", "100ms", "--memory", "10K", "-o", out, in}, s.args...)
+			args := append([]string{"-j1", "--timeout", "1s", "--memory", "10K", "-o", out, in}, s.args...)
 			if got := Run(root, args); got != ExitSomeFailed || made != s.made-1 || !strings.Contains(errOut.String(), s.want) {
 				t.Errorf("status %d, %d made, %s", got, made, &errOut)
 			}
-			for _, says := range []string{"bad.low:2: a digit", "slow.low: took longer than 100ms", "big.low: may take"} {
+			for _, says := range []string{"bad.low:2: a digit", "slow.low: took longer than 1s", "big.low: may take"} {
 				if !strings.Contains(errOut.String(), says) {
 					t.Errorf("it does not say %q: %s", says, &errOut)
 				}
