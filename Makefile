@@ -63,8 +63,13 @@ lint: ## gofumpt, vet, staticcheck and govulncheck, as pinned in .ci/tools.mod
 	$(GOTOOL) staticcheck ./...
 	.ci/govulncheck
 
-compat: build ## the judges of compat-tests alone
+compat: export WELD_RESULTS := $(CURDIR)/build/compat.jsonl
+compat: export WELD_COMPAT := 1
+compat: build ## part one's judges; then koji, mock, pungi, as installed or in WELD_KOJI, WELD_MOCK, WELD_PUNGI; build/compatibility.md
+	@rm -f $(WELD_RESULTS)
 	$(GO) test -count=1 -v ./compat-tests
+	@[ -z "$$WELD_SPECS" ] || compat-tests/live/specs.sh
+	compat-tests/live/run.sh; s=$$?; $(GO) run ./compat-tests matrix -o build/compatibility.md $(WELD_RESULTS); exit $$s
 
 docs: tools ## man pages and shell completions into build/
 	@for t in $(TOOLS); do mkdir -p build/man build/completions/bash build/completions/zsh build/completions/fish && \
@@ -83,8 +88,11 @@ install: build docs ## into $(DESTDIR)$(PREFIX)
 	install -m 644 build/completions/zsh/* $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 	install -m 644 build/completions/fish/* $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
+dist: ## the source archives of packaging/weld-bridge.toml into build/dist
+	GO='$(GO)' packaging/dist.sh $(VERSION) build/dist
+
 clean: ## remove build/
 	rm -rf build
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build tools demo test race fuzz bench lint compat docs install clean
+.PHONY: help deps build tools demo test race fuzz bench lint compat docs install dist clean

@@ -1,7 +1,7 @@
 // Compat-tests asks the real programs whether the bridge keeps its word: rpm, rpmbuild, createrepo_c, dnf,
 // ostree, git. It drives the built binaries and imports nothing of ours.
 //
-// As a program it prepares a machine (deps) and runs the main job on real input (demo); its tests are the judges
+// As a program it prepares a machine (deps), runs the main job on real input (demo) and writes the table of what works (matrix); its tests are the judges
 // that make test calls.
 package main
 
@@ -19,7 +19,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newDepsCmd(), newDemoCmd())
+	root.AddCommand(newDepsCmd(), newDemoCmd(), newMatrixCmd())
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "compat-tests:", err)
 		os.Exit(1)

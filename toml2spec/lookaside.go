@@ -45,6 +45,11 @@ func (c *checkout) fetch(ctx context.Context) error {
 	if err != nil || l == nil {
 		return err
 	}
+	// A cache that says nothing must not hold a builder.
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.ResponseHeaderTimeout = time.Minute
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport}
 	var missing []lockedFile
 	for _, f := range l.Source {
 		if f.Kind == "spec" {
@@ -54,7 +59,7 @@ func (c *checkout) fetch(ctx context.Context) error {
 		if _, err := os.Lstat(filepath.Join(c.dir, f.Name)); err == nil {
 			continue
 		}
-		if err := c.fromLookaside(ctx, l.Name, f); errors.Is(err, errAbsent) {
+		if err := c.fromLookaside(ctx, client, l.Name, f); errors.Is(err, errAbsent) {
 			missing = append(missing, f)
 		} else if err != nil {
 			return err
@@ -102,12 +107,12 @@ func plainName(name string) bool {
 }
 
 // fromLookaside takes one file out of the first cache that has it.
-func (c *checkout) fromLookaside(ctx context.Context, name string, f lockedFile) error {
+func (c *checkout) fromLookaside(ctx context.Context, client *http.Client, name string, f lockedFile) error {
 	for _, cache := range c.Lookaside {
 		if !strings.Contains(cache, "{") {
 			cache = strings.TrimRight(cache, "/") + lookasidePath
 		}
-		from, err := openSource(ctx, cache, name, f)
+		from, err := openSource(ctx, client, cache, name, f)
 		if errors.Is(err, errAbsent) {
 			continue
 		}
@@ -124,7 +129,7 @@ func (c *checkout) fromLookaside(ctx context.Context, name string, f lockedFile)
 	return errAbsent
 }
 
-func openSource(ctx context.Context, cache, name string, f lockedFile) (io.ReadCloser, error) {
+func openSource(ctx context.Context, client *http.Client, cache, name string, f lockedFile) (io.ReadCloser, error) {
 	fill := func(escape func(string) string) string {
 		return strings.NewReplacer("{name}", escape(name), "{file}", escape(f.Name), "{sha256}", f.SHA256).Replace(cache)
 	}
@@ -140,7 +145,7 @@ func openSource(ctx context.Context, cache, name string, f lockedFile) (io.ReadC
 	if err != nil {
 		return nil, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}

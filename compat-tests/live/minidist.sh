@@ -41,22 +41,27 @@ files() {
 	done | sort -u
 }
 
-essential="bash base-files base-passwd coreutils dash debianutils diffutils findutils grep gzip hostname libc-bin login passwd perl-base procps sed sysvinit-utils tar util-linux"
-base=$(closure $essential rpm bzip2 cpio file mawk patch unzip xz-utils zstd debugedit libgomp1 libcurl4 2>/dev/null)
-gcc=$(comm -13 <(echo "$base") <(closure gcc g++ make libc6-dev))
-key=$({ cat "$script"; dpkg-query -W $base $gcc; } | sha256sum | cut -c1-16)
+essential=(bash base-files base-passwd coreutils dash debianutils diffutils findutils grep gzip hostname libc-bin login passwd perl-base procps sed sysvinit-utils tar util-linux)
+more=(rpm bzip2 cpio file mawk patch unzip xz-utils zstd debugedit libgomp1 libcurl4)
+compilers=(gcc g++ make libc6-dev)
+for package in "${more[@]}" "${compilers[@]}"; do
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || { echo "minidist: needs the package $package (make deps)" >&2; exit 77; }
+done
+mapfile -t base < <(closure "${essential[@]}" "${more[@]}")
+mapfile -t gcc < <(comm -13 <(printf '%s\n' "${base[@]}") <(closure "${compilers[@]}"))
+key=$({ cat "$script"; dpkg-query -W "${base[@]}" "${gcc[@]}"; } | sha256sum | cut -c1-16)
 if [ "$(cat "$out/key" 2>/dev/null)" = "$key" ]; then exit 0; fi
 
 mkdir -p "$out"
 work=$(mktemp -d "$out/work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-files $base >"$work/base.all"
-files $gcc | comm -13 "$work/base.all" - >"$work/gcc.all"
+files "${base[@]}" >"$work/base.all"
+files "${gcc[@]}" | comm -13 "$work/base.all" - >"$work/gcc.all"
 
 # Alternatives are links that no package owns.
 for link in awk cc c++ which; do
 	path=/usr/bin/$link
-	[ -L "$path" ] && [[ $(readlink "$path") == /etc/alternatives/* ]] || continue
+	[[ -L $path && $(readlink "$path") == /etc/alternatives/* ]] || continue
 	to=$(grep -qxF "$(readlink -f "$path")" "$work/base.all" && echo base || echo gcc)
 	printf '%s\n/etc/alternatives/%s\n' "$path" "$link" >>"$work/$to.all"
 done
