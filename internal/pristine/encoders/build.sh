@@ -59,6 +59,20 @@ zstd() {
 	link "$work"/*.o
 }
 
+# rsync_hooks FILE: has deflate.c call zlib_rsync.h, for the levels from 4 on.
+rsync_hooks() {
+	sed -i -e '/^#define FLUSH_BLOCK_ONLY/i #include "zlib_rsync.h"' \
+		-e 's/^   flush_pending(s->strm); \\$/   rsync_flushed(s); &/' \
+		-e 's/^ *s->block_start -= (long) wsize;/& rsync_slide(wsize);/' \
+		-e '/^local block_state deflate_slow(s/,/^}/ {
+			s/s->prev_length -= 2;/& rsync_roll(s, s->strstart, s->prev_length + 1);/
+			s/if (bflush)/if (rsync_due(s) || bflush)/
+			s/^ *s->match_available = 1;/if (rsync_due(s)) FLUSH_BLOCK(s, 0); &/
+			/^ *s->strstart++;/ { N; s/^ *s->strstart++;\n *s->lookahead--;/rsync_roll(s, s->strstart, 1); &/; }
+		}' "$1"
+	[ "$(grep -c 'rsync_' "$1")" = 9 ] || { echo "$1: is not the deflate.c that is known" >&2; exit 1; }
+}
+
 case $kind-$name in
 system-liblzma) compile -o "$work/main.o" -c "$src/liblzma.c" && link "$work/main.o" -llzma ;;
 system-libbz2) compile -o "$work/main.o" -c "$src/libbz2.c" && link "$work/main.o" -lbz2 ;;
@@ -77,7 +91,8 @@ module-zlib-*)
 	# This module holds the release of zlib that its Go code was made from.
 	tar -xzf "$(module_dir)/$name.tar.gz" -C "$work"
 	compile -I"$work/$name" -o "$work/main.o" -c "$src/zlib.c"
-	printf '%s\n' adler32.c crc32.c deflate.c trees.c zutil.c | objects "$work/$name" -O3
+	rsync_hooks "$work/$name/deflate.c"
+	printf '%s\n' adler32.c crc32.c deflate.c trees.c zutil.c | objects "$work/$name" -O3 -I"$(cd "$src" && pwd)"
 	link "$work"/*.o
 	;;
 module-lzma2-5.2.0)
