@@ -84,17 +84,22 @@ func (p *pristineTree) already(sha string, strip bool) (*stored, error) {
 
 // keep stores a file as a blob.
 func (im *Importer) keep(p *pristineTree, f *os.File, src *source, why string) (*stored, error) {
+	rc := &recipe{SHA256: src.sha256, Size: src.size, Kind: "blob", Why: why}
+	return &stored{recipe: rc, fresh: true}, p.keepWhole(rc, f)
+}
+
+// keepWhole stores a file as it is, with its recipe.
+func (p *pristineTree) keepWhole(rc *recipe, f io.ReaderAt) error {
 	w, err := p.r.writer()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	h, err := w.AddStream(src.size, io.NewSectionReader(f, 0, src.size))
+	h, err := w.AddStream(rc.Size, io.NewSectionReader(f, 0, rc.Size))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	rc := &recipe{SHA256: src.sha256, Size: src.size, Kind: "blob", Why: why}
-	p.set(src.sha256, ".blob", modeRegular, h)
-	return &stored{recipe: rc, fresh: true}, p.setRecipe(rc)
+	p.set(rc.SHA256, ".blob", modeRegular, h)
+	return p.setRecipe(rc)
 }
 
 // isTar looks at the first header of what f decompresses to.
@@ -113,32 +118,12 @@ func isTar(f *os.File, format pristine.Format) (bool, error) {
 
 // storeTar takes a tar apart and proves that it comes back.
 func (im *Importer) storeTar(ctx context.Context, p *pristineTree, f *os.File, format pristine.Format, src *source, strip bool) (*stored, error) {
-	w, err := p.r.writer()
-	if err != nil {
-		return nil, err
-	}
 	plain := func() (io.ReadCloser, error) {
 		return pristine.Decompress(bufio.NewReaderSize(io.NewSectionReader(f, 0, src.size), 1<<18), format)
 	}
-	in, err := plain()
+	a, sum, size, err := splitTar(ctx, p.r, plain, format, src)
 	if err != nil {
 		return nil, err
-	}
-	defer in.Close()
-	digest := sha256.New()
-	limit := inflateLimit(src.size)
-	counter := &countReader{r: ctxReader{ctx, in}, left: limit}
-	tee := io.TeeReader(counter, digest)
-	if format == pristine.None {
-		tee = counter // its digest is that of the file
-	}
-	a, err := tarmodel.Split(tee, blobSink{w}, tarmodel.Limits{Bytes: limit})
-	if err != nil {
-		return nil, err
-	}
-	sum := src.sha256
-	if format != pristine.None {
-		sum = hex.EncodeToString(digest.Sum(nil))
 	}
 	tree, err := a.Tree(strip)
 	if err != nil {
@@ -146,8 +131,7 @@ func (im *Importer) storeTar(ctx context.Context, p *pristineTree, f *os.File, f
 	}
 	rc := &recipe{SHA256: src.sha256, Size: src.size, Kind: "tar", Plain: sum, Strip: strip, Top: tree.Top(), MTime: a.NewestMTime(), Notes: tree.Notes}
 	st := &stored{recipe: rc, fresh: true, count: len(a.Entries)}
-	files := fromTar(tree.Files)
-	if st.tree, err = p.r.buildTree(files); err != nil {
+	if st.tree, err = p.r.buildTree(fromTar(tree.Files)); err != nil {
 		return nil, err
 	}
 	model := a.Recipe(tree)
@@ -159,17 +143,12 @@ func (im *Importer) storeTar(ctx context.Context, p *pristineTree, f *os.File, f
 	if hex.EncodeToString(proof.Sum(nil)) != sum {
 		return nil, fmt.Errorf("%w: the model gives other bytes", tarmodel.ErrUnsupported)
 	}
-	if err := im.findEncoder(ctx, f, format, rc, plain, counter.n); err != nil {
+	if err := im.findEncoder(ctx, f, format, rc, plain, size); err != nil {
 		return nil, err
 	}
 	p.set(src.sha256, ".tree", modeTree, st.tree)
 	if rc.Kind == "blob" {
-		h, err := w.AddStream(src.size, io.NewSectionReader(f, 0, src.size))
-		if err != nil {
-			return nil, err
-		}
-		p.set(src.sha256, ".blob", modeRegular, h)
-		return st, p.setRecipe(rc)
+		return st, p.keepWhole(rc, f)
 	}
 	if err := p.setBlob(src.sha256, ".tar", model); err != nil {
 		return nil, err
@@ -178,6 +157,33 @@ func (im *Importer) storeTar(ctx context.Context, p *pristineTree, f *os.File, f
 		return nil, err
 	}
 	return st, p.setRecipe(rc)
+}
+
+// splitTar stores the members of a tar. It returns the digest and size of the tar too.
+func splitTar(ctx context.Context, r *repo, plain func() (io.ReadCloser, error), format pristine.Format, src *source) (a *tarmodel.Archive, sum string, size int64, err error) {
+	w, err := r.writer()
+	if err != nil {
+		return nil, "", 0, err
+	}
+	in, err := plain()
+	if err != nil {
+		return nil, "", 0, err
+	}
+	defer in.Close()
+	digest := sha256.New()
+	limit := inflateLimit(src.size)
+	counter := &countReader{r: ctxReader{ctx, in}, left: limit}
+	tee := io.TeeReader(counter, digest)
+	if format == pristine.None {
+		tee = counter // its digest is that of the file
+	}
+	if a, err = tarmodel.Split(tee, blobSink{w}, tarmodel.Limits{Bytes: limit}); err != nil {
+		return nil, "", 0, err
+	}
+	if format == pristine.None {
+		return a, src.sha256, counter.n, nil
+	}
+	return a, hex.EncodeToString(digest.Sum(nil)), counter.n, nil
 }
 
 // findEncoder looks for what compressed the archive. Without an encoder, the recipe becomes one of kind blob.

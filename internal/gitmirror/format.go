@@ -102,10 +102,8 @@ func withoutTrailers(body string) string {
 }
 
 func (r *repo) formatPair(b *bytes.Buffer, p pair) error {
-	for _, e := range []entry{p.old, p.new} {
-		if e.mode == modeLink {
-			return fmt.Errorf("a change of a symbolic link cannot be a patch")
-		}
+	if p.old.mode == modeLink || p.new.mode == modeLink && !p.old.hash.IsZero() {
+		return fmt.Errorf("a change of a symbolic link cannot be a patch")
 	}
 	read := func(e entry) ([]byte, error) {
 		if e.hash.IsZero() {
@@ -124,8 +122,8 @@ func (r *repo) formatPair(b *bytes.Buffer, p pair) error {
 	if bytes.IndexByte(old, 0) >= 0 || bytes.IndexByte(fresh, 0) >= 0 {
 		return fmt.Errorf("a change of a binary file cannot be a patch for patch(1)")
 	}
-	fmt.Fprintf(b, "diff --git a/%s b/%s\n", p.path, p.path)
-	from, to := "a/"+p.path, "b/"+p.path
+	from, to := quoted("a/"+p.path), quoted("b/"+p.path)
+	fmt.Fprintf(b, "diff --git %s %s\n", from, to)
 	switch {
 	case p.old.hash.IsZero():
 		fmt.Fprintf(b, "new file mode %06o\n", p.new.mode)
@@ -154,6 +152,25 @@ func (r *repo) formatPair(b *bytes.Buffer, p pair) error {
 	fmt.Fprintf(b, "--- %s%s\n+++ %s%s\n", from, tab, to, tab)
 	writeUnified(b, textLines(old), textLines(fresh))
 	return nil
+}
+
+// quoted writes a name as git does: between quotes if something in it is not to stand in a line of a patch.
+func quoted(name string) string {
+	if !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r == 0x7f }) {
+		return name
+	}
+	var b strings.Builder
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c == '"' || c == '\\':
+			b.Write([]byte{'\\', c})
+		case c < ' ' || c == 0x7f:
+			fmt.Fprintf(&b, `\%03o`, c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return `"` + b.String() + `"`
 }
 
 func textLines(data []byte) []string {

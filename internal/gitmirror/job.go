@@ -179,15 +179,7 @@ func (j *job) storeSRPM(ctx context.Context, f *os.File) error {
 	case errors.Is(err, pristine.ErrNoEncoder):
 		rc.Kind, rc.Why, rc.Pieces = "blob", "payload: "+err.Error(), nil
 		j.out.Verbatim = append(j.out.Verbatim, rc.Why)
-		w, err := j.r.writer()
-		if err != nil {
-			return err
-		}
-		h, err := w.AddStream(s.size, io.NewSectionReader(f, 0, s.size))
-		if err != nil {
-			return err
-		}
-		j.p.set(s.sha256, ".blob", modeRegular, h)
+		return j.p.keepWhole(rc, f)
 	case err != nil:
 		return err
 	default:

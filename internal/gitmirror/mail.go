@@ -18,6 +18,7 @@ var (
 	mboxLine    = regexp.MustCompile(`(?m)^From [0-9a-f]{40} .*\r?\n[A-Za-z-]+:`)
 	patchPrefix = regexp.MustCompile(`^(?:\[[^\]]*\]\s*)+`)
 	hunkLine    = regexp.MustCompile(`(?m)^(?:diff |Index: |--- |\*\*\* |@@ )`)
+	fieldLine   = regexp.MustCompile(`\A[A-Za-z-]+:`)
 	diffStart   = regexp.MustCompile(`^(diff |Index: |--- [^ ]|\*\*\* )`)
 )
 
@@ -51,7 +52,7 @@ func readLetter(patch []byte) letter {
 		_, text, _ = strings.Cut(text, "\n")
 	}
 	head, body, ok := strings.Cut(text, "\n\n")
-	if !ok || !regexp.MustCompile(`(?m)\A[A-Za-z-]+:`).MatchString(head) {
+	if !ok || !fieldLine.MatchString(head) {
 		return l
 	}
 	key := ""

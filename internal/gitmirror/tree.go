@@ -186,6 +186,7 @@ func (r *repo) editBelow(h Hash, changes map[string]entry) (Hash, bool, error) {
 		below[name][rest] = e
 	}
 	kept := make([]entry, 0, len(entries)+len(changes))
+	isTree := map[string]bool{} // what stands below a name goes before what is to stand there
 	for _, e := range entries {
 		if sub, ok := below[e.name]; ok {
 			old := e.hash
@@ -198,7 +199,7 @@ func (r *repo) editBelow(h Hash, changes map[string]entry) (Hash, bool, error) {
 				return h, false, err
 			}
 			if !empty {
-				kept = append(kept, entry{e.name, modeTree, h})
+				kept, isTree[e.name] = append(kept, entry{e.name, modeTree, h}), true
 			} else if n, ok := here[e.name]; !ok || n.hash.IsZero() {
 				continue
 			}
@@ -214,11 +215,11 @@ func (r *repo) editBelow(h Hash, changes map[string]entry) (Hash, bool, error) {
 			return h, false, err
 		}
 		if !empty {
-			kept = append(kept, entry{name, modeTree, h})
+			kept, isTree[name] = append(kept, entry{name, modeTree, h}), true
 		}
 	}
 	for name, e := range here {
-		if !e.hash.IsZero() && !slices.ContainsFunc(kept, func(k entry) bool { return k.name == name }) {
+		if !e.hash.IsZero() && !isTree[name] {
 			kept = append(kept, entry{name, e.mode, e.hash})
 		}
 	}

@@ -21,52 +21,19 @@ const maxZipMembers = 1 << 20
 // storeZip takes a zip apart: its tree, a model of everything between the members, and the encoders of the members. Where
 // that does not give the file back, the file is kept beside the tree.
 func (im *Importer) storeZip(ctx context.Context, p *pristineTree, f *os.File, src *source, strip bool) (*stored, error) {
-	unsupported := func(err error) error { return fmt.Errorf("%w: zip: %w", tarmodel.ErrUnsupported, err) }
 	z, err := zip.NewReader(f, src.size)
 	if err != nil {
-		return nil, unsupported(err)
+		return nil, fmt.Errorf("%w: zip: %w", tarmodel.ErrUnsupported, err)
 	}
 	if len(z.File) > maxZipMembers {
 		return nil, fmt.Errorf("zip has more than %d members", maxZipMembers)
 	}
-	w, err := p.r.writer()
+	rc := &recipe{SHA256: src.sha256, Size: src.size, Kind: "zip", Strip: strip}
+	st := &stored{recipe: rc, fresh: true, count: len(z.File)}
+	list, contents, err := unzip(p.r, z, rc)
 	if err != nil {
 		return nil, err
 	}
-	rc := &recipe{SHA256: src.sha256, Size: src.size, Kind: "zip", Strip: strip}
-	st := &stored{recipe: rc, fresh: true, count: len(z.File)}
-	top := ""
-	if strip {
-		top = zipTop(z)
-		rc.Top = strings.TrimSuffix(top, "/")
-	}
-	files := map[string]entry{}
-	contents := map[*zip.File]Hash{}
-	left := inflateLimit(src.size)
-	for _, m := range z.File {
-		rc.MTime = max(rc.MTime, m.Modified.Unix())
-		if strings.HasSuffix(m.Name, "/") {
-			continue
-		}
-		if left -= int64(min(m.UncompressedSize64, 1<<62)); left < 0 {
-			return nil, fmt.Errorf("zip unpacks to more than %d bytes, %w", inflateLimit(src.size), errTooMuch)
-		}
-		e, err := addZipMember(w, m)
-		if err != nil {
-			return nil, unsupported(err)
-		}
-		contents[m] = e.hash
-		name := strings.TrimPrefix(m.Name, top)
-		if why := tarmodel.Unsafe(name); why != "" {
-			rc.Notes = append(rc.Notes, fmt.Sprintf("%q: %s, kept out of the tree", m.Name, why))
-			continue
-		}
-		files[name] = e
-	}
-	if len(rc.Notes) > 20 {
-		rc.Notes = append(rc.Notes[:20], "and more of the kind")
-	}
-	list := withoutBlocked(files)
 	if st.tree, err = p.r.buildTree(list); err != nil {
 		return nil, err
 	}
@@ -78,12 +45,7 @@ func (im *Importer) storeZip(ctx context.Context, p *pristineTree, f *os.File, s
 	}
 	if errors.Is(err, errNoZipModel) {
 		rc.Kind, rc.Why = "blob", "zip: "+err.Error()
-		h, err := w.AddStream(src.size, io.NewSectionReader(f, 0, src.size))
-		if err != nil {
-			return nil, err
-		}
-		p.set(src.sha256, ".blob", modeRegular, h)
-		return st, p.setRecipe(rc)
+		return st, p.keepWhole(rc, f)
 	}
 	if err != nil {
 		return nil, err
@@ -98,15 +60,56 @@ func (im *Importer) storeZip(ctx context.Context, p *pristineTree, f *os.File, s
 	return st, p.setRecipe(rc)
 }
 
-// zipTop is the one directory that holds everything, with its slash.
+// unzip stores the contents of a zip and lists the files of its tree. What it notes of them goes into rc.
+func unzip(r *repo, z *zip.Reader, rc *recipe) ([]entry, map[*zip.File]Hash, error) {
+	w, err := r.writer()
+	if err != nil {
+		return nil, nil, err
+	}
+	if rc.Strip {
+		rc.Top = zipTop(z)
+	}
+	files := map[string]entry{}
+	contents := map[*zip.File]Hash{}
+	left := inflateLimit(rc.Size)
+	for _, m := range z.File {
+		rc.MTime = max(rc.MTime, m.Modified.Unix())
+		if strings.HasSuffix(m.Name, "/") {
+			continue
+		}
+		if left -= int64(min(m.UncompressedSize64, 1<<62)); left < 0 {
+			return nil, nil, fmt.Errorf("zip unpacks to more than %d bytes, %w", inflateLimit(rc.Size), errTooMuch)
+		}
+		e, err := addZipMember(w, m)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%w: zip: %w", tarmodel.ErrUnsupported, err)
+		}
+		contents[m] = e.hash
+		name := m.Name
+		if rc.Top != "" {
+			name = strings.TrimPrefix(name, rc.Top+"/")
+		}
+		if why := tarmodel.Unsafe(name); why != "" {
+			rc.Notes = append(rc.Notes, fmt.Sprintf("%q: %s, kept out of the tree", m.Name, why))
+			continue
+		}
+		files[name] = e
+	}
+	if len(rc.Notes) > 20 {
+		rc.Notes = append(rc.Notes[:20], "and more of the kind")
+	}
+	return withoutBlocked(files), contents, nil
+}
+
+// zipTop is the one directory that holds everything, "" if there is none.
 func zipTop(z *zip.Reader) string {
 	top := ""
 	for _, m := range z.File {
 		first, _, deeper := strings.Cut(m.Name, "/")
-		if !deeper || top != "" && top != first+"/" {
+		if !deeper || top != "" && top != first {
 			return ""
 		}
-		top = first + "/"
+		top = first
 	}
 	return top
 }
