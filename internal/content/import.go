@@ -71,6 +71,7 @@ func (s *Session) Import(ctx context.Context, src io.ReaderAt, size int64, o Imp
 		return nil, err
 	}
 	leave()
+	imp.pkg = nil // many wait here, and headers are large
 	e := &edit{entry: imp.entry, replace: o.Replace}
 	e.apply = func(now ostree.Checksum) (ostree.Checksum, error) {
 		return s.store.mergeTrees(w, imp.entry, now, imp.tree)

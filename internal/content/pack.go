@@ -80,7 +80,19 @@ func (s *Store) Pack(ctx context.Context, names []string, o PackOptions) (Packed
 		}
 	}
 	done.Loose, err = s.pruneLoose(ctx, false)
-	return done, errors.Join(append(moved, err)...)
+	return done, errors.Join(append(moved, err, s.removeEmpty())...)
+}
+
+// removeEmpty removes the directories of loose objects that have none: each takes a block, and a writer makes what it needs.
+func (s *Store) removeEmpty() error {
+	dir := filepath.Join(s.repo.Dir(), "objects")
+	names, err := os.ReadDir(dir)
+	for _, n := range names {
+		if n.IsDir() {
+			os.Remove(filepath.Join(dir, n.Name())) // it is not empty
+		}
+	}
+	return err
 }
 
 func (s *Store) packObjects(ctx context.Context, names []string, o PackOptions, done *Packed) (map[string]ostree.Checksum, error) {
