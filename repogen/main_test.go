@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -28,7 +30,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"mkrpm": mkrpm, "mkstore": mkstore, "status": status, "count": count,
+			"mkrpm": mkrpm, "mkstore": mkstore, "pack": packStore, "status": status, "count": count,
 		},
 	})
 }
@@ -68,6 +70,23 @@ func mkstore(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(f.Close())
 	}
 	ts.Check(session.Close())
+}
+
+// packStore packs all collections: pack STORE
+func packStore(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(packAll(ts.MkAbs(args[0])))
+}
+
+func packAll(dir string) error {
+	store, err := content.Open(dir, content.Options{NoSync: true})
+	if err != nil {
+		return err
+	}
+	names, err := store.Collections()
+	if err == nil {
+		_, err = store.Pack(context.Background(), names, content.PackOptions{})
+	}
+	return errors.Join(err, store.Close())
 }
 
 // status runs a command that must end with a status: status N COMMAND...
@@ -143,6 +162,17 @@ func TestServe(t *testing.T) {
 	resp, err := http.Get(url + "c/repodata/repomd.xml")
 	if err != nil || resp.StatusCode != 200 {
 		t.Fatalf("%v, %v", resp, err)
+	}
+	resp.Body.Close()
+	if err := packAll(dir + "/store"); err != nil {
+		t.Fatal(err)
+	}
+	resp, err = http.Get(url + "c/Packages/a/a-1.0-1.x86_64.rpm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(resp.Body); err != nil || string(got) != string(b) {
+		t.Errorf("a package that was packed meanwhile: status %d, %d bytes, %v", resp.StatusCode, len(got), err)
 	}
 	resp.Body.Close()
 	http.DefaultClient.CloseIdleConnections()

@@ -79,9 +79,13 @@ func latin1(s string) string {
 // isControl reports a character that XML 1.0 cannot carry.
 func isControl(c byte) bool { return c < 32 && c != '\t' && c != '\n' && c != '\r' }
 
-func hasControl(s string) bool {
+// unfit reports whether s has a character that XML 1.0 cannot carry: a control character, U+FFFE or U+FFFF.
+func unfit(s string) bool {
 	for i := 0; i < len(s); i++ {
-		if isControl(s[i]) {
+		switch c := s[i]; {
+		case isControl(c):
+			return true
+		case c == '\xef' && i+2 < len(s) && s[i+1] == '\xbf' && s[i+2] >= '\xbe' && utf8.ValidString(s):
 			return true
 		}
 	}

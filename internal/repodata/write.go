@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// ErrControl is reported for a package with a control character that XML cannot carry; createrepo_c leaves such a
-// package out as well.
+// ErrControl is reported for a package with a character that XML cannot carry; createrepo_c leaves most of
+// these out as well.
 var ErrControl = errors.New("forbidden control character")
 
 const xmlDecl = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
@@ -324,25 +324,25 @@ func (p *Package) Check() error {
 		{"location base", p.LocationBase},
 	}
 	for _, f := range fields {
-		if hasControl(f.value) {
+		if unfit(f.value) {
 			return fmt.Errorf("%s %q: %w", f.name, f.value, ErrControl)
 		}
 	}
 	for k := range p.Deps {
 		for i := range p.Deps[k] {
 			d := &p.Deps[k][i]
-			if hasControl(d.Name) || hasControl(d.Epoch) || hasControl(d.Version) || hasControl(d.Release) {
+			if unfit(d.Name) || unfit(d.Epoch) || unfit(d.Version) || unfit(d.Release) {
 				return fmt.Errorf("%s %q: %w", DepKind(k), d.Name, ErrControl)
 			}
 		}
 	}
 	for i := range p.Files {
-		if f := &p.Files[i]; hasControl(f.Base) || hasControl(f.Dir) {
+		if f := &p.Files[i]; unfit(f.Base) || unfit(f.Dir) {
 			return fmt.Errorf("file %q: %w", f.Dir+f.Base, ErrControl)
 		}
 	}
 	for i := range p.Changelogs {
-		if c := &p.Changelogs[i]; hasControl(c.Author) || hasControl(c.Text) {
+		if c := &p.Changelogs[i]; unfit(c.Author) || unfit(c.Text) {
 			return fmt.Errorf("changelog of %q: %w", c.Author, ErrControl)
 		}
 	}

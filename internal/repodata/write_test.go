@@ -39,12 +39,14 @@ func TestCheck(t *testing.T) {
 		{Files: []File{{Base: "\x00"}}},
 		{Changelogs: []Changelog{{Text: "\x07"}}},
 		{Deps: [NumDepKinds][]Dep{Requires: {{Name: "\x02"}}}},
+		{Summary: "a\ufffe"},
+		{License: "\uffffb"},
 	} {
 		if err := p.Check(); !errors.Is(err, ErrControl) {
 			t.Errorf("%+v: %v", p, err)
 		}
 	}
-	if err := (&Package{Name: "a\xff", Description: "a\n\tb\r"}).Check(); err != nil {
+	if err := (&Package{Name: "a\xff", Description: "a\n\tb\r\ufffd\ufeff", Summary: "\xef\xbf\xbe\xff"}).Check(); err != nil {
 		t.Error(err)
 	}
 }
