@@ -63,11 +63,15 @@ lint: ## gofumpt, vet, staticcheck and govulncheck, as pinned in .ci/tools.mod
 	$(GOTOOL) staticcheck ./...
 	.ci/govulncheck
 
+unstable: build ## rpm 6, createrepo_c 1.2 and dnf5 of Debian unstable read what we make, and we what they make
+	compat-tests/live/rpm6.sh
+
 compat: export WELD_RESULTS := $(CURDIR)/build/compat.jsonl
 compat: export WELD_COMPAT := 1
 compat: build ## part one's judges; then koji, mock, pungi, as installed or in WELD_KOJI, WELD_MOCK, WELD_PUNGI; build/compatibility.md
 	@rm -f $(WELD_RESULTS)
 	$(GO) test -count=1 -v ./compat-tests
+	compat-tests/live/rpm6.sh
 	@[ -z "$$WELD_SPECS" ] || compat-tests/live/specs.sh
 	compat-tests/live/run.sh; s=$$?; $(GO) run ./compat-tests matrix -o build/compatibility.md $(WELD_RESULTS); exit $$s
 
@@ -95,4 +99,4 @@ clean: ## remove build/
 	rm -rf build
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build tools demo test race fuzz bench lint compat docs install dist clean
+.PHONY: help deps build tools demo test race fuzz bench lint unstable compat docs install dist clean

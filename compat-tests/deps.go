@@ -48,6 +48,7 @@ var dependencies = []dependency{
 	{"subversion", "subversion", "upstreams in Subversion"},
 	{"mercurial", "mercurial", "upstreams in Mercurial"},
 	{"dpkg-dev", "", "apt-get source"},
+	{"debootstrap", "debootstrap", "Debian unstable, for newer judges"},
 	{"chromium", "chromium-headless", "opens the pages that people read"},
 	{"python3", "python3", "tomllib reads our documents"},
 }

@@ -167,7 +167,7 @@ compose() {
 # same NAME: rpms.json of both composes, and what their repositories say of each package.
 same() {
 	python3 - "$top/$1/repogen"/latest-* "$top/$1/original"/latest-* <<-'PY'
-		import glob, gzip, json, os, subprocess, sys
+		import difflib, glob, gzip, json, os, subprocess, sys
 		import xml.etree.ElementTree as xml
 
 		def rpms(compose):
@@ -195,13 +195,20 @@ same() {
 		                for package in load(os.path.join(top, href)):
 		                    packages.append(sorted((tag(e), e.text or '', *sorted(e.attrib.items())) for e in package
 		                                           if tag(e) in ('name', 'arch', 'version', 'checksum', 'size', 'location')))
-		        found[os.path.relpath(top, compose)] = sorted(packages), sorted(types - {'group_gz'})
+		        found[os.path.relpath(top, compose)] = sorted(packages), sorted(t for t in types if not t.startswith('group_'))
 		    return found
 
 		a, b = sys.argv[1:]
-		assert rpms(a) and rpms(a) == rpms(b), 'rpms.json differs'
+
+		def same(what, here, there):
+		    here, there = (json.dumps(x, indent=1, sort_keys=True).splitlines() for x in (here, there))
+		    if here != there:
+		        sys.exit('\n'.join([what] + list(difflib.unified_diff(there, here, 'createrepo_c', 'repogen', lineterm=''))))
+
+		assert rpms(a)
+		same('rpms.json', rpms(a), rpms(b))
 		here, there = repositories(a), repositories(b)
-		assert here == there, (here, there)
+		same('repositories', here, there)
 		print(len(here), 'repositories,', sum(len(p) for p, _ in here.values()), 'packages')
 	PY
 }
