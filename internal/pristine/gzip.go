@@ -107,6 +107,9 @@ func deflateCandidates(hint Hint, level int, goLike bool) []candidate {
 	switch {
 	case fromRPM:
 		add("zlib", level, "")
+		if strings.HasPrefix(hint.RPMVersion, "4.4.") {
+			add("zlib", level, " rsync=1")
+		}
 		add("gzip", level, "")
 	case goLike:
 		add("zlib", level, "")
@@ -118,6 +121,7 @@ func deflateCandidates(hint Hint, level int, goLike bool) []candidate {
 		add("zlib", level, "")
 	}
 	add("gzip", level, " rsync=1")
+	add("zlib", level, " rsync=1")
 	add("pgzip", level, "")
 	add("pgzip", -1, "")
 	for _, n := range []int{level, -1, 5, 6, 9, 1, 2, 3, 4, 7, 8} {

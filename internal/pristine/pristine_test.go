@@ -131,6 +131,7 @@ func rpmCases() []struct {
 			row{LZMA, fmt.Sprint(l), "liblzma", "", fmt.Sprintf("format=1 preset=%d", l)})
 	}
 	rows = append(rows,
+		row{Gzip, "9", "zlib", "", "level=9 rsync=1"},
 		row{XZ, "2T2", "liblzma", "", "preset=2 check=10 mt=1"},
 		row{XZ, "7T8", "liblzma", "", "preset=7 check=10 mt=1"},
 		row{XZ, "2", "liblzma", "", oldPreset + " check=10"})
