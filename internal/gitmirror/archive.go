@@ -129,6 +129,9 @@ func (im *Importer) storeTar(ctx context.Context, p *pristineTree, f *os.File, f
 	if err != nil {
 		return nil, err
 	}
+	if err := p.r.dropModules(tree); err != nil {
+		return nil, err
+	}
 	rc := &recipe{SHA256: src.sha256, Size: src.size, Kind: "tar", Plain: sum, Strip: strip, Top: tree.Top(), MTime: a.NewestMTime(), Notes: tree.Notes}
 	st := &stored{recipe: rc, fresh: true, count: len(a.Entries)}
 	if st.tree, err = p.r.buildTree(fromTar(tree.Files)); err != nil {

@@ -1,11 +1,14 @@
 package gitmirror
 
 import (
+	"archive/tar"
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -168,6 +171,8 @@ func TestHostile(t *testing.T) {
 		{"twice", []file{{"h/a", "1"}, {"h/a", "2"}, {"h/b", "1"}}, "a\nb\n"},
 		{"file as directory", []file{{"h/a", "1"}, {"h/a/b", "2"}}, "a\n"},
 		{"absolute", []file{{"/h/a", "1"}}, "a\n"},
+		{"long name", []file{{"h/a", "1"}, {"h/" + strings.Repeat("n", 256), "2"}}, "a\n"},
+		{"hostile submodule", []file{{"h/a", "1"}, {"h/.gitmodules", "[submodule \"x\"]\n\tpath = x\n\turl = -u./payload\n"}, {"h/b/.gitmodules", "[submodule \"x\"]\n"}}, "a\nb/.gitmodules\n"},
 		{"odd names", []file{{"h/\xff\x01 b", "1"}, {"h/c\nd", "1"}}, "\"c\\nd\"\n\"\\377\\001 b\"\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -188,6 +193,21 @@ func TestHostile(t *testing.T) {
 			p.git("hello", "gc", "--quiet", "--prune=now")
 			wantSame(t, p.export("hello"), srpm)
 		})
+	}
+}
+
+// TestAnnouncedBomb has a member that announces more than is read.
+func TestAnnouncedBomb(t *testing.T) {
+	var b bytes.Buffer
+	if err := tar.NewWriter(&b).WriteHeader(&tar.Header{Name: "h/zeros", Mode: 0o644, Size: 10 << 30, ModTime: archiveTime, Format: tar.FormatGNU}); err != nil {
+		t.Fatal(err)
+	}
+	b.Write(make([]byte, 64<<20))
+	p := newPlace(t)
+	began := time.Now()
+	_, err := p.tryImport(helloSRPM(t, "1.0", "1", file{"hello-1.0.tar.gz", string(gz(t, b.Bytes()))}))
+	if err == nil || !strings.Contains(err.Error(), `"h/zeros": archive unpacks to more than`) {
+		t.Errorf("error %v after %v", err, time.Since(began))
 	}
 }
 

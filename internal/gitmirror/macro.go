@@ -57,6 +57,10 @@ func (m macros) expandDepth(s string, depth int) string {
 			}
 			if body, ok := m[word]; ok && word != "" {
 				b.WriteString(m.expandDepth(body, depth+1))
+			} else if word == "with" || word == "without" {
+				blanks := len(s[i+1+n:]) - len(strings.TrimLeft(s[i+1+n:], " \t"))
+				n += blanks + nameLen(s[i+1+n+blanks:])
+				b.WriteString(m.braced("", s[i+1:i+1+n], depth))
 			} else if !optional || word == "" {
 				b.WriteString(s[i : i+1+n])
 			}

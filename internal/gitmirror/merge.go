@@ -166,6 +166,9 @@ func (s *side) complete() error {
 	again := func(what string) error {
 		return failed("read", "incomplete", fmt.Errorf("%s: an import was cut short there; run it again", what))
 	}
+	if s.versions() == 0 {
+		return nil // only pulled
+	}
 	if len(s.states) == 0 {
 		return again("the mirror has no metadata")
 	}
@@ -321,7 +324,7 @@ func (g *merging) metadata(s *side) (changed bool, err error) {
 		}
 		return -1
 	}
-	if was(g.here, s.states[len(s.states)-1].tree) >= 0 {
+	if len(s.states) == 0 || was(g.here, s.states[len(s.states)-1].tree) >= 0 {
 		return false, nil
 	}
 	from := -1

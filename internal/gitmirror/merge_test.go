@@ -203,6 +203,20 @@ func TestMergeVersions(t *testing.T) {
 	}
 }
 
+// TestMergePulled has a mirror that was pulled and never imported.
+func TestMergePulled(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, file{"hello-1.0.tar.gz", string(helloTar(t, "1.0"))})
+	there, here := newPlace(t), newPlace(t)
+	there.upstream("kind = \"tarball\"\nurl = \"file://" + dir + "/hello-{version}.tar.gz\"\nversion = \"1.0\"\n")
+	there.pull("1 1.0")
+	there.mustImport(smallSRPM(t, "other", "1"))
+	here.mustMerge(there)
+	if d := cmp.Diff(there.whole(), here.whole()); d != "" {
+		t.Error(d)
+	}
+}
+
 // TestMergeRefuses has what cannot be merged: it is named, and the rest comes.
 func TestMergeRefuses(t *testing.T) {
 	one := helloSRPM(t, "1.0", "1")

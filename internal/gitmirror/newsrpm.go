@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -182,7 +183,7 @@ func (st *state) pack(ctx context.Context, dir string, epoch int64) ([]packed, e
 		if name == st.specName() {
 			f.flags = uint32(rpmfile.FileSpec)
 		}
-		if f.size >= 1<<32 {
+		if f.size >= math.MaxUint32 {
 			return nil, fmt.Errorf("%s: files of 4 GiB and more are not supported in a new source RPM", name)
 		}
 		files = append(files, f)
@@ -291,7 +292,7 @@ func (h *freshHeader) fileTags(files []packed) {
 		langs, names = append(langs, ""), append(names, f.name)
 		total += f.size
 	}
-	if total < 1<<32 {
+	if total < math.MaxUint32 {
 		h.w.PutUint32(rpmfile.TagSize, uint32(total))
 	} else {
 		h.w.PutUint64(rpmfile.TagLongSize, uint64(total))
@@ -385,7 +386,7 @@ func writePackage(w io.Writer, n rpmfile.NEVRA, header []byte, payload string, s
 	var sig rpmfile.HeaderWriter
 	sig.PutString(rpmfile.SigSHA1, hex.EncodeToString(sha1Sum[:]))
 	sig.PutString(rpmfile.SigSHA256, hex.EncodeToString(sha256Sum[:]))
-	if total := int64(len(header)) + s.size; total < 1<<32 && s.plainSize < 1<<32 {
+	if total := int64(len(header)) + s.size; total < math.MaxUint32 && s.plainSize < math.MaxUint32 {
 		sig.PutUint32(rpmfile.SigSize, uint32(total))
 		sig.PutUint32(rpmfile.SigPayloadSize, uint32(s.plainSize))
 	} else {

@@ -243,6 +243,7 @@ func TestPatchUses(t *testing.T) {
 		{"condition unknown", base + "%prep\n%setup\n%if %(uname)\n%patch -P 0 -p1\n%endif\n", "a cond p1; b no; c no"},
 		{"conditional tag", "Name: p\nVersion: 1\nRelease: 1\n%if 0%{?fedora}\nPatch0: a.patch\n%endif\nPatch1: b.patch\n%prep\n%autosetup -p1\n", "a cond p1; b auto p1"},
 		{"bcond", "%bcond_with extra\n" + base + "%prep\n%setup\n%if %{with extra}\n%patch -P 0 -p1\n%endif\n%if %{without extra}\n%patch -P 1 -p1\n%endif\n", "a cond p1; b macro p1; c no"},
+		{"bcond, bare", "%bcond_with extra\n" + base + "%prep\n%setup\n%if %with extra\n%patch -P 0 -p1\n%endif\n%if %without extra && 1\n%patch -P 1 -p1\n%endif\n", "a cond p1; b macro p1; c no"},
 		{"by hand", base + "%prep\n%setup\npatch -p1 < %{PATCH0}\ncat %{PATCH1} | patch -p1\n", "a hand p1; b no p0; c no"},
 		{"in a directory", base + "%prep\n%setup\ncd sub\n%patch -P 0 -p1\n", "a macro p1 in sub; b no; c no"},
 		{"there and back", base + "%prep\n%setup\npushd sub\ncd ../other\n%patch -P 0 -p1\npopd\n%patch -P 1 -p1\ncd %{_builddir}/p-1/x\n%patch 2\ncd ../..\n%patch -P 0\n", "a macro p1 in other; b macro p1; c macro p0 in x; a macro p0 in .."},

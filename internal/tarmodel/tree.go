@@ -132,7 +132,11 @@ func (t *Tree) place(e *Entry) (string, error) {
 	case '5':
 		return path, nil
 	}
-	if why := Unsafe(path); why != "" {
+	why := Unsafe(path)
+	if why == "" && e.Type == '2' {
+		why = unsafeLink(path)
+	}
+	if why != "" {
 		t.note("%q: %s, kept out of the tree", e.Name, why)
 		return "", nil
 	}
@@ -143,6 +147,20 @@ func (t *Tree) place(e *Entry) (string, error) {
 		t.note("%q: member of type %q, kept out of the tree", e.Name, e.Type)
 	}
 	return path, nil
+}
+
+// Drop keeps a file out of the tree after all.
+func (t *Tree) Drop(path, why string) {
+	i := slices.IndexFunc(t.Files, func(f File) bool { return f.Path == path })
+	if i < 0 {
+		return
+	}
+	h := t.Files[i].Hash
+	t.Files = slices.Delete(t.Files, i, i+1)
+	if !slices.ContainsFunc(t.Files, func(f File) bool { return f.Hash == h }) && !slices.Contains(t.Extra, h) {
+		t.Extra = append(t.Extra, h)
+	}
+	t.note("%q: %s, kept out of the tree", path, why)
 }
 
 func (t *Tree) note(format string, args ...any) {

@@ -15,6 +15,8 @@ func Unsafe(path string) string {
 		switch {
 		case part == "" || part == "." || part == "..":
 			return "not a relative path"
+		case len(part) > 255:
+			return "part of a name longer than 255 bytes"
 		case isDotGit(part):
 			return "name that means .git somewhere"
 		}
@@ -24,15 +26,26 @@ func Unsafe(path string) string {
 
 // isDotGit reports whether some file system takes the name for ".git".
 func isDotGit(name string) bool {
-	if len(name) < 4 {
-		return false
+	plain := plainName(name)
+	return plain == ".git" || plain == "git~1"
+}
+
+// unsafeLink says why a path that Unsafe lets pass may not be a symbolic link, "" if it may.
+func unsafeLink(path string) string {
+	plain := plainName(path[strings.LastIndexByte(path, '/')+1:])
+	if plain == ".gitmodules" || strings.HasPrefix(plain, "gitmod~") || strings.HasPrefix(plain, "gi7eba~") {
+		return "symbolic link that means .gitmodules somewhere"
 	}
+	return ""
+}
+
+// plainName is what file systems that hold more names for one make of a name.
+func plainName(name string) string {
 	plain := strings.ToLower(stripIgnorable(name))
 	if i := strings.IndexAny(plain, `:\`); i >= 0 { // NTFS streams and separators
 		plain = plain[:i]
 	}
-	plain = strings.TrimRight(plain, ". ")
-	return plain == ".git" || plain == "git~1"
+	return strings.TrimRight(plain, ". ")
 }
 
 // stripIgnorable drops the code points that HFS+ ignores when it compares names.
