@@ -4,10 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"slices"
 	"sync"
-
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/weld-linux/weld-bridge/internal/content"
 	"github.com/weld-linux/weld-bridge/internal/repodata"
@@ -18,8 +15,6 @@ type frameBuilder struct {
 	g         *generator
 	fragments *content.Fragments
 	zip       *repodata.Compressor
-	unzip     *zstd.Decoder
-	data      []byte // a compressed part
 	xml       [len(frameKinds)][]byte
 }
 
@@ -29,11 +24,7 @@ func newFrameBuilder(g *generator) (*frameBuilder, error) {
 		return nil, err
 	}
 	zip, err := repodata.NewCompressor(g.opts.Profile.Layout.XML)
-	if err != nil {
-		return nil, err
-	}
-	unzip, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
-	return &frameBuilder{g: g, fragments: fragments, zip: zip, unzip: unzip}, err
+	return &frameBuilder{g: g, fragments: fragments, zip: zip}, err
 }
 
 // ensure puts the n-th frame into the cache, unless it is there, and into the checksums that do not cover it.
@@ -47,6 +38,11 @@ func (b *frameBuilder) ensure(ctx context.Context, n int) error {
 		var err error
 		if plain, err = b.render(ctx, f); err != nil {
 			return err
+		}
+		if g.cache.plain {
+			if err := g.cache.put(repodata.None, f.key, plain); err != nil {
+				return err
+			}
 		}
 	}
 	if n >= g.sums.from {
@@ -83,26 +79,20 @@ func (g *generator) dropDamaged() {
 	}
 }
 
-// maxFrameContent bounds what is set aside before a frame is uncompressed.
-const maxFrameContent = 256 << 20
-
-// cached uncompresses the frame, which this or another profile may have left as zstd, or gives nil. Rendering is faster than
-// to uncompress anything else.
+// cached returns the plain frame, which an earlier run or another profile may have left, or nil. One that is lost is rendered
+// again: that is faster than to uncompress it, where it is not zstd.
 func (b *frameBuilder) cached(f *frame) *builtFrame {
-	head, err := b.g.cache.head(repodata.Zstd, f.key)
+	head, err := b.g.cache.head(repodata.None, f.key)
 	if err != nil {
 		return nil
 	}
 	plain := &builtFrame{frameHead: *head}
 	for i := range b.xml {
-		if b.data, err = b.g.cache.part(repodata.Zstd, f.key, i, b.data); err != nil {
+		part, err := b.g.cache.part(repodata.None, f.key, i, b.xml[i])
+		if err != nil || uint64(len(part)) != head.raw[i] {
 			return nil
 		}
-		b.xml[i], err = b.unzip.DecodeAll(b.data, slices.Grow(b.xml[i][:0], int(min(head.raw[i], maxFrameContent))))
-		if err != nil || uint64(len(b.xml[i])) != head.raw[i] {
-			return nil
-		}
-		plain.data[i] = b.xml[i]
+		b.xml[i], plain.data[i] = part, part
 	}
 	return plain
 }

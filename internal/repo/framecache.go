@@ -20,7 +20,7 @@ import (
 // frameKinds are the package files that collections are published with.
 var frameKinds = repodata.TemplateKinds
 
-// builtFrame is the metadata of a frame, plain or compressed; heads describe the compressed one.
+// builtFrame is the metadata of a frame, plain or compressed.
 type builtFrame struct {
 	frameHead
 	data [len(frameKinds)][]byte
@@ -89,14 +89,16 @@ func unmarshalFrameHead(b []byte, size int64) (*frameHead, error) {
 	return h, nil
 }
 
-// frameCache keeps compressed frames in a directory, by compression and key. A frame that is lost or damaged is built again.
+// frameCache keeps built frames in a directory, by compression and key: the plain ones as well, because the checksum of a
+// whole file needs them. A frame that is lost or damaged is built again.
 type frameCache struct {
 	dir   string
+	plain bool  // keep plain frames
 	limit int64 // bytes that prune leaves; frames in use may take more
 }
 
 // frameCacheLimit is the limit of the caches that publish and serve use: some generations of a large distribution.
-const frameCacheLimit = 2 << 30
+const frameCacheLimit = 6 << 30
 
 func (c *frameCache) path(comp repodata.Compression, key frameKey) string {
 	name := hex.EncodeToString(key[:])

@@ -92,7 +92,7 @@ func generate(ctx context.Context, c *content.Collection, dir string, opts *Publ
 	g := &generator{
 		opts: opts, store: c.Store(), collection: c.Name, dir: dir,
 		settings: opts.Profile.settings(fmt.Sprint(opts.Form) + " " + opts.BaseURL),
-		cache:    frameCache{dir: opts.CacheDir, limit: frameCacheLimit},
+		cache:    frameCache{dir: opts.CacheDir, plain: opts.CacheDir != "", limit: frameCacheLimit},
 	}
 	if opts.CacheDir == "" {
 		tmp, err := os.MkdirTemp(dir, ".frames-")
