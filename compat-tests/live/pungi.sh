@@ -6,8 +6,7 @@ set -euo pipefail
 . /weld/live/kojiup.sh
 
 top=/srv/compose
-version=$(python3 -c 'from pungi import get_full_version; print(get_full_version())' 2>/dev/null | sed 's/-.*//')
-[ -n "$version" ] || version=$(sed -n 's/^Version: //p' /weld/pungi/PKG-INFO)
+version=$(sed -n 's/^Version: //p' /weld/pungi/PKG-INFO 2>/dev/null || rpm -q --qf '%{version}' pungi)
 
 # What a source tree lacks: its commands, python-multilib (nothing here has two architectures), and the programs for media,
 # which it looks for though it makes none.
