@@ -132,7 +132,9 @@ func deflateCandidates(hint Hint, level int, goLike bool) []candidate {
 			add(library, n, "")
 		}
 	}
-	add("zlib", level, " mem=9")
+	for _, n := range []int{level, 9, 6, 1, 5, 8, 7, 4, 3, 2} { // Perl's IO::Compress
+		add("zlib", n, " mem=9")
+	}
 	for _, n := range []int{level, 6, 9} {
 		add("gzip", n, " rsync=1")
 		add("zgz", n, " rsync=1")

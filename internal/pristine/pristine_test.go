@@ -193,6 +193,17 @@ func TestXZContainer(t *testing.T) {
 	}
 }
 
+// TestPerl is about tarballs from CPAN: zlib with all the memory that it may have, under a header that tells nothing.
+func TestPerl(t *testing.T) {
+	e := testEncoders(t)
+	need(t, e, "zlib", "")
+	plain := sample(150<<10, 3)
+	for _, level := range []string{"9", "1", "6"} {
+		body := encoded(t, e, candidate{library: "zlib", params: "level=" + level + " mem=9"}, plain)
+		roundTrip(t, e, gzipMember("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff", body, plain), plain, Hint{})
+	}
+}
+
 // TestGoEncoders is about archives that Go programs write.
 func TestGoEncoders(t *testing.T) {
 	e := testEncoders(t)
