@@ -68,8 +68,8 @@ func (r *repo) diffTrees(a, b Hash) ([]pair, error) {
 }
 
 // formatPatch writes a commit as git format-patch -N --no-signature --zero-commit --full-index would: a mail that git am
-// and patch -p1 take.
-func (r *repo) formatPatch(c commit, parent Hash) ([]byte, error) {
+// and patch -p1 take; or so that patch, called as u says, makes the commit of it.
+func (r *repo) formatPatch(c commit, parent Hash, u use) ([]byte, error) {
 	pairs, err := r.diffTrees(parent, c.tree)
 	if err != nil {
 		return nil, err
@@ -83,7 +83,14 @@ func (r *repo) formatPatch(c commit, parent Hash) ([]byte, error) {
 	}
 	b.WriteString("---\n\n")
 	for _, p := range pairs {
-		if err := r.formatPair(&b, p); err != nil {
+		from, to, err := u.names(p.path)
+		if err == nil {
+			if u.revert {
+				p.old, p.new = p.new, p.old
+			}
+			err = r.formatPair(&b, p, from, to)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", p.path, err)
 		}
 	}
@@ -101,7 +108,26 @@ func withoutTrailers(body string) string {
 	return strings.Join(kept, "\n")
 }
 
-func (r *repo) formatPair(b *bytes.Buffer, p pair) error {
+// names are what a patch has to call a file, old and new.
+func (u use) names(path string) (from, to string, err error) {
+	if u.dir != "" {
+		below, ok := strings.CutPrefix(path, u.dir+"/")
+		if !ok {
+			return "", "", fmt.Errorf("the spec applies the patch in %s, where it cannot reach the file", u.dir)
+		}
+		path = below
+	}
+	switch {
+	case u.strip == 0:
+		return path, path, nil
+	case u.strip < 0 && strings.Contains(path, "/"):
+		return "", "", fmt.Errorf("the spec applies the patch without -p, which finds no file in a directory")
+	}
+	more := strings.Repeat("x/", max(u.strip-1, 0))
+	return "a/" + more + path, "b/" + more + path, nil
+}
+
+func (r *repo) formatPair(b *bytes.Buffer, p pair, from, to string) error {
 	if p.old.mode == modeLink || p.new.mode == modeLink && !p.old.hash.IsZero() {
 		return fmt.Errorf("a change of a symbolic link cannot be a patch")
 	}
@@ -122,7 +148,8 @@ func (r *repo) formatPair(b *bytes.Buffer, p pair) error {
 	if bytes.IndexByte(old, 0) >= 0 || bytes.IndexByte(fresh, 0) >= 0 {
 		return fmt.Errorf("a change of a binary file cannot be a patch for patch(1)")
 	}
-	from, to := quoted("a/"+p.path), quoted("b/"+p.path)
+	blank := strings.Contains(from, " ")
+	from, to = quoted(from), quoted(to)
 	fmt.Fprintf(b, "diff --git %s %s\n", from, to)
 	switch {
 	case p.old.hash.IsZero():
@@ -146,7 +173,7 @@ func (r *repo) formatPair(b *bytes.Buffer, p pair) error {
 		return nil
 	}
 	tab := ""
-	if strings.Contains(p.path, " ") {
+	if blank {
 		tab = "\t"
 	}
 	fmt.Fprintf(b, "--- %s%s\n+++ %s%s\n", from, tab, to, tab)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/weld-linux/weld-bridge/internal/pristine"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile"
+	"github.com/weld-linux/weld-bridge/internal/rpmver"
 )
 
 // job is one import under way.
@@ -77,6 +78,11 @@ func (j *job) publish(refs map[string]Hash) error {
 	}
 	if err := j.r.update(refs); err != nil {
 		return failed("publish", "git", err)
+	}
+	if l, err := readLock(j.im.Metadata, j.s.nevra.Name); err != nil {
+		return failed("metadata", "metadata", err)
+	} else if l != nil && l.Branch == j.im.branch("distro") && rpmver.Parse(l.EVR).Compare(j.s.evr()) > 0 {
+		return nil // the metadata are those of the newest version
 	}
 	c := change{name: j.s.nevra.Name, message: "Import " + nevrName(j.s.nevra), date: j.date, files: j.files}
 	return failed("metadata", "metadata", j.im.meta.add(j.place, c))

@@ -207,32 +207,39 @@ type merging struct {
 	out   *Merged
 }
 
-// take brings what one of the other places has.
+// take brings what one of the other places has: all of it, or an error.
 func (g *merging) take(ctx context.Context, s *side) error {
 	moves, err := g.r.forward(s)
-	again := errors.Is(err, errDiverged)
-	switch {
-	case again:
-		err = g.importAgain(ctx, s)
-	case err != nil:
-		err = failed("compare", "mirror", err)
-	case len(moves) > 0:
-		err = g.fetch(ctx, s, moves)
+	if errors.Is(err, errDiverged) {
+		return g.importAgain(ctx, s)
 	}
+	if err != nil {
+		return failed("compare", "mirror", err)
+	}
+	changes, err := g.changes(s)
 	if err != nil {
 		return err
 	}
-	changed := again
-	if !again {
-		if changed, err = g.metadata(s); err != nil {
+	if len(moves) > 0 {
+		if err := g.fetch(ctx, s, moves); err != nil {
 			return err
 		}
 	}
-	if changed || len(moves) > 0 {
-		g.out.From = append(g.out.From, s.from.String())
-		g.out.Skipped = false
+	for _, c := range changes {
+		if err := g.im.meta.add(g.place, c); err != nil {
+			return failed("metadata", "metadata", err)
+		}
+		g.here = append(g.here[:len(g.here):len(g.here)], pkgState{tree: c.tree})
+	}
+	if len(moves)+len(changes) > 0 {
+		g.took(s)
 	}
 	return nil
+}
+
+func (g *merging) took(s *side) {
+	g.out.From = append(g.out.From, s.from.String())
+	g.out.Skipped = false
 }
 
 var errDiverged = errors.New("both sides have commits that the other has not")
@@ -295,27 +302,31 @@ func (g *merging) importAgain(ctx context.Context, s *side) error {
 	}
 	var errs []error
 	for _, t := range list {
+		mine, err := g.r.version(t.nevr)
+		if err == nil && mine.nevr == t.nevr && mine.sha256 == t.sha256 {
+			continue
+		}
 		im := *g.im
 		im.Branch = strings.TrimPrefix(strings.TrimPrefix(t.branch, "distro"), "-")
-		err := im.written(ctx, g.r.dir, p, t, func(f *os.File, file *srpm) error {
-			done, _, err := im.known(g.r, file)
-			if err != nil {
+		err = im.written(ctx, g.r.dir, p, t, func(f *os.File, file *srpm) error {
+			if _, _, err := im.known(g.r, file); err != nil {
 				return failed("compare", "conflict", err)
 			}
-			if done {
-				return nil
-			}
-			g.out.Versions = append(g.out.Versions, t.nevr)
-			_, err = im.importInto(ctx, g.r, f, file, g.place)
+			_, err := im.importInto(ctx, g.r, f, file, g.place)
 			return err
 		})
-		errs = append(errs, err)
+		if errs = append(errs, err); err == nil {
+			g.out.Versions = append(g.out.Versions, t.nevr)
+		}
+	}
+	if len(g.out.Versions) > 0 {
+		g.took(s)
 	}
 	return errors.Join(errs...)
 }
 
-// metadata gives the place the states of the package's metadata that the other side has gone through, and this one has not.
-func (g *merging) metadata(s *side) (changed bool, err error) {
+// changes are the states of the package's metadata that the other side has gone through, and this one has not.
+func (g *merging) changes(s *side) ([]change, error) {
 	was := func(list []pkgState, tree Hash) int {
 		for i, st := range slices.Backward(list) {
 			if st.tree == tree {
@@ -325,28 +336,27 @@ func (g *merging) metadata(s *side) (changed bool, err error) {
 		return -1
 	}
 	if len(s.states) == 0 || was(g.here, s.states[len(s.states)-1].tree) >= 0 {
-		return false, nil
+		return nil, nil
 	}
 	from := -1
 	if len(g.here) > 0 {
 		if from = was(s.states, g.here[len(g.here)-1].tree); from < 0 {
-			return false, failed("metadata", "conflict", fmt.Errorf("%s was changed on both sides", packageDir(g.name)))
+			return nil, failed("metadata", "conflict", fmt.Errorf("%s was changed on both sides", packageDir(g.name)))
 		}
 	}
 	if edited, err := g.im.meta.dirty(g.name); err != nil {
-		return false, failed("metadata", "metadata", err)
+		return nil, failed("metadata", "metadata", err)
 	} else if edited != "" {
-		return false, failed("metadata", "edited", fmt.Errorf("%s was edited and not committed", filepath.Join(g.Metadata, edited)))
+		return nil, failed("metadata", "edited", fmt.Errorf("%s was edited and not committed", filepath.Join(g.Metadata, edited)))
 	}
+	var list []change
 	for _, st := range s.states[from+1:] {
 		c := change{name: g.name, message: st.message, author: st.author, date: st.date, tree: st.tree}
+		var err error
 		if c.objects, err = s.from.objects(st.tree); err != nil {
-			return false, failed("metadata", "damaged", err)
+			return nil, failed("metadata", "damaged", err)
 		}
-		if err := g.im.meta.add(g.place, c); err != nil {
-			return false, failed("metadata", "metadata", err)
-		}
-		g.here = append(g.here[:len(g.here):len(g.here)], st)
+		list = append(list, c)
 	}
-	return true, nil
+	return list, nil
 }

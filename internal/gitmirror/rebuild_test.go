@@ -117,6 +117,28 @@ func TestRebuildCrash(t *testing.T) {
 	}
 }
 
+// TestForceOlder imports an older version again: the metadata stay those of the newest.
+func TestForceOlder(t *testing.T) {
+	one, two := helloSRPM(t, "1.0", "1"), helloSRPM(t, "1.1", "1")
+	p := newPlace(t)
+	p.mustImport(one, two)
+	before := p.whole()
+	im := p.importer()
+	im.Force = true
+	if err := im.Open(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := im.Import(context.Background(), one); err != nil {
+		t.Fatal(err)
+	}
+	if err := im.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(before, p.whole()); d != "" {
+		t.Error(d)
+	}
+}
+
 // TestSearchAgain has an encoder that was not there at the first import.
 func TestSearchAgain(t *testing.T) {
 	libexec := os.Getenv("WELD_LIBEXEC")

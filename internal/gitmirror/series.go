@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/weld-linux/weld-bridge/internal/gitpack"
+	"github.com/weld-linux/weld-bridge/internal/rpmfile"
 )
 
 // patchFile is one patch of the branch as it stands.
@@ -24,6 +25,8 @@ type patchFile struct {
 	number int // -1: the spec has no tag for it yet
 	mtime  int64
 	old    bool // untouched since the import
+	commit Hash // of one that no import made
+	dir    string
 
 	part, parts int    // which mail of the file it is, of how many; 0 for a file of one
 	whole       []byte // the file, for the mail of a larger one
@@ -152,7 +155,8 @@ func (ex *Exporter) patchOfOne(ctx context.Context, p *pristineTree, h Hash) (pa
 		return patchFile{}, err
 	}
 	t := trailers(c.message)
-	f := patchFile{name: t["Patch-name"], number: -1, mtime: c.date}
+	u := useOf(t)
+	f := patchFile{name: t["Patch-name"], number: -1, mtime: c.date, dir: u.dir}
 	if strings.ContainsAny(f.name, "/\x00") || f.name == ".." {
 		return f, fmt.Errorf("trailer Patch-name: %q is not a file name", f.name)
 	}
@@ -177,14 +181,13 @@ func (ex *Exporter) patchOfOne(ctx context.Context, p *pristineTree, h Hash) (pa
 			return f, nil
 		}
 	}
-	if f.data, err = p.r.formatPatch(c, parent.tree); err != nil {
-		return f, err
-	}
 	if f.name == "" {
 		subject, _, _ := strings.Cut(c.message, "\n")
-		f.name = patchName(subject)
+		f.name, f.commit = patchName(subject), h
+		return f, nil // fit writes it
 	}
-	return f, nil
+	f.data, err = p.r.formatPatch(c, parent.tree, u)
+	return f, err
 }
 
 // cut makes data the mail of the file that a trailer names as "2/5".
@@ -216,13 +219,51 @@ func (r *repo) sameEffect(before, after Hash, raw []byte, t map[string]string) (
 	if err != nil {
 		return false, err
 	}
-	strip := atoi(t["Patch-strip"], 0)
-	if t["Patch-strip"] == "-1" {
-		strip = -1
-	}
-	u := use{strip: strip, fuzz: atoi(t["Patch-fuzz"], 0), dir: t["Patch-dir"], empty: t["Patch-empty"] == "yes", revert: t["Patch-reverse"] == "yes"}
-	tree, err := r.applyMail(before, patch, u)
+	tree, err := r.applyMail(before, patch, useOf(t))
 	return err == nil && tree == after, nil
+}
+
+// useOf is how the trailers of a commit say that its patch is applied; as git writes patches, if they do not say it.
+func useOf(t map[string]string) use {
+	u := use{strip: 1, fuzz: atoi(t["Patch-fuzz"], 0), dir: t["Patch-dir"], empty: t["Patch-empty"] == "yes", revert: t["Patch-reverse"] == "yes"}
+	if n, err := strconv.Atoi(t["Patch-strip"]); err == nil {
+		u.strip = max(n, -1)
+	}
+	return u
+}
+
+// fit writes the patches of new commits as the spec, which by now has them, applies them: in the directory of the patch before or, for
+// want of one, of the next.
+func (st *state) fit() error {
+	uses := readSpec(st.spec, rpmfile.NEVRA{}).uses()
+	dir := ""
+	if i := slices.IndexFunc(st.patches, func(f patchFile) bool { return f.commit.IsZero() }); i >= 0 {
+		dir = st.patches[i].dir
+	}
+	for i := range st.patches {
+		f := &st.patches[i]
+		if f.commit.IsZero() {
+			dir = f.dir
+			continue
+		}
+		u := use{strip: 1}
+		if i := slices.IndexFunc(uses, func(u use) bool { return u.file == f.name && u.how != "no" }); i >= 0 {
+			u = uses[i]
+		}
+		u.dir = dir
+		c, err := st.r.readCommit(f.commit)
+		if err != nil {
+			return err
+		}
+		parent, err := st.r.readCommit(c.parents[0])
+		if err != nil {
+			return err
+		}
+		if f.data, err = st.r.formatPatch(c, parent.tree, u); err != nil {
+			return fmt.Errorf("commit %s: %w", f.commit, err)
+		}
+	}
+	return nil
 }
 
 var notInName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
@@ -288,7 +329,10 @@ func (st *state) read(ctx context.Context, name, ref string) (err error) {
 	if st.patches, err = st.ex.series(ctx, st.p, st.lock, tip); err != nil {
 		return err
 	}
-	return st.readSpec()
+	if err := st.readSpec(); err != nil {
+		return err
+	}
+	return st.fit()
 }
 
 // find resolves what a person may call a commit: a branch, a tag, a full reference, an object name.

@@ -16,6 +16,7 @@ const (
 	namePaxDir   // dir/X/base with the X that the template holds, cut at 100
 	namePaxDirS  // the same without a directory: ./X/base
 	nameCutSlash // the first 100 bytes without a final slash
+	nameBase     // the last component, all before it in the prefix, however short (Perl's Archive::Tar)
 	nameStyles
 )
 
@@ -34,7 +35,7 @@ func putName(block []byte, name string, style byte, middle string) bool {
 		name = strings.TrimSuffix(name, "/")
 		copy(field, name)
 		return true
-	case nameLong, nameShort:
+	case nameLong, nameShort, nameBase:
 		i := splitName(name, style)
 		if i <= 0 {
 			return false
@@ -59,6 +60,12 @@ func putName(block []byte, name string, style byte, middle string) bool {
 
 // splitName finds the slash at which the name is cut in two, 0 if none fits.
 func splitName(name string, style byte) int {
+	if style == nameBase {
+		if i := strings.LastIndexByte(name, '/'); i <= lenPrefix && len(name)-i-1 <= lenName {
+			return i
+		}
+		return 0
+	}
 	if len(name) <= lenName || len(name) > lenName+1+lenPrefix {
 		return 0
 	}
@@ -105,7 +112,7 @@ func nameStyle(block []byte, name string, extended bool) (style byte, middle str
 		switch style {
 		case namePaxDir, namePaxDirS:
 			continue
-		case nameLong, nameShort:
+		case nameLong, nameShort, nameBase:
 			if !isPOSIX(block) {
 				continue
 			}

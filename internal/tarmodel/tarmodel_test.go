@@ -320,3 +320,33 @@ func (l *limited) Write(p []byte) (int, error) {
 	}
 	return len(p), nil
 }
+
+// TestShortPrefix is about writers that put all directories into the prefix, as Perl's Archive::Tar does: one template serves them all.
+func TestShortPrefix(t *testing.T) {
+	var data []byte
+	for i := range 60 {
+		dir, base, body := "p-1", fmt.Sprintf("file%d", i), []byte("text")
+		if i%3 == 0 {
+			dir = "p-1/lib"
+		}
+		block := make([]byte, blockSize)
+		copy(block[offName:], base)
+		copy(block[offMode:], "000644\x00\x00")
+		putNumber(block[offSize:offSize+lenSize], int64(len(body)), 11)
+		putNumber(block[offMTime:offMTime+lenMTime], 1e9, 11)
+		block[offType] = '0'
+		copy(block[offMagic:], "ustar\x0000")
+		copy(block[offPrefix:], dir)
+		sum, _ := checksum(block)
+		putNumber(block[offChksum:offChksum+lenChksum], sum, 6)
+		data = append(append(data, block...), append(body, make([]byte, blockSize-len(body))...)...)
+	}
+	data = append(data, make([]byte, 2*blockSize)...)
+	a, tree, packed := roundTrip(t, data)
+	if len(a.templates) != 1 || packed > 200 {
+		t.Errorf("%d templates, %d bytes packed", len(a.templates), packed)
+	}
+	if tree.Files[0].Path != "file1" {
+		t.Errorf("%+v", tree.Files[0])
+	}
+}

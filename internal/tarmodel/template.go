@@ -26,7 +26,7 @@ func newTemplate(block []byte, f fields, extended bool) template {
 	t := template{block: [blockSize]byte(block)}
 	if t.name, t.middle = nameStyle(block, f.name, extended); t.name != nameLiteral {
 		clear(t.block[offName : offName+lenName])
-		if t.name == nameLong || t.name == nameShort {
+		if t.name == nameLong || t.name == nameShort || t.name == nameBase {
 			clear(t.block[offPrefix : offPrefix+lenPrefix])
 		}
 	}
