@@ -21,6 +21,9 @@ type packOptions struct {
 	json        bool
 }
 
+// usualLevel leaves the level to the store.
+const usualLevel = -1
+
 func newPackCmd() *cobra.Command {
 	var o packOptions
 	cmd := &cobra.Command{
@@ -37,7 +40,8 @@ as before, but ostree does not see it until unpack. What is packed already is no
 	cmd.Flags().StringArrayVar(&o.collections, "collection", nil, "pack this collection; may be given again")
 	cmd.Flags().StringArrayVar(&o.allBut, "all-but", nil, "pack all collections but this; may be given again")
 	cmd.Flags().DurationVar(&o.older, "older-than", 0, "leave out collections that have changed since, as in 720h")
-	cmd.Flags().IntVar(&o.level, "level", 0, "compress with libzstd at this level, 1 to 19; 0: with the encoder that needs no helper")
+	cmd.Flags().IntVar(&o.level, "level", usualLevel, "compress with libzstd at this level, 1 to 19; 0: with the encoder that needs no helper; default: 12, or 0 where its encoder is not installed")
+	cmd.Flags().Lookup("level").DefValue = "" // the text tells it
 	return cmd
 }
 
@@ -45,7 +49,7 @@ func (o *packOptions) run(cmd *cobra.Command) error {
 	if len(o.collections) > 0 && len(o.allBut) > 0 {
 		return cli.Usagef("--collection and --all-but exclude each other")
 	}
-	if o.level < 0 || o.level > content.MaxPackLevel {
+	if o.level < usualLevel || o.level > content.MaxPackLevel {
 		return cli.Usagef("--level %d: 0 to %d", o.level, content.MaxPackLevel)
 	}
 	s, err := o.store.open(1)
@@ -56,6 +60,9 @@ func (o *packOptions) run(cmd *cobra.Command) error {
 	names, err := o.choose(s)
 	if err != nil || len(names) == 0 {
 		return err
+	}
+	if o.level == usualLevel {
+		o.level = s.UsualPackLevel()
 	}
 	// Frames are large and few: what is held in memory is held once and not twice, as the collector would let it grow.
 	debug.SetGCPercent(20)

@@ -1,6 +1,8 @@
 package content
 
 import (
+	"bytes"
+	"database/sql"
 	"strings"
 
 	"github.com/weld-linux/weld-bridge/internal/ostree"
@@ -33,10 +35,10 @@ func (x *index) fragments(packages []*Package) map[ostree.Checksum][]byte {
 		return found
 	}
 	defer rows.Close()
+	var tree, data sql.RawBytes // not copied twice
 	for rows.Next() {
-		var tree, data []byte
 		if rows.Scan(&tree, &data) == nil && len(tree) == len(ostree.Checksum{}) {
-			found[ostree.Checksum(tree)] = data
+			found[ostree.Checksum(tree)] = bytes.Clone(data)
 		}
 	}
 	return found // what an error left out is made anew
@@ -106,9 +108,5 @@ func (s *Store) indexFragments(packages []*Package) error {
 	if s.index == nil {
 		return nil
 	}
-	f, err := s.Fragments(FragmentChangelogs)
-	if err != nil {
-		return err
-	}
-	return f.Each(packages, func(int, *Package, *Fragment) error { return nil })
+	return s.Fragments(FragmentChangelogs).Each(packages, func(int, *Package, *Fragment) error { return nil })
 }

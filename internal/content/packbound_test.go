@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
 	"testing"
 
+	"github.com/weld-linux/weld-bridge/internal/ostree"
+	"github.com/weld-linux/weld-bridge/internal/pack"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile/rpmtest"
 )
 
@@ -94,4 +97,51 @@ func TestPackBound(t *testing.T) {
 		}
 	}
 	sound(t, s)
+}
+
+// TestPackBoundStore does the sum for every package of a packed store, WELD_PACKED.
+func TestPackBoundStore(t *testing.T) {
+	dir := os.Getenv("WELD_PACKED")
+	if dir == "" {
+		t.Skip("WELD_PACKED names no packed store")
+	}
+	s, err := Open(dir, Options{NoIndex: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	all, err := s.everything()
+	if err != nil {
+		t.Fatal(err)
+	}
+	most, sum, copies := int64(0), int64(0), 0
+	for _, p := range all {
+		seen := ostree.NewSet()
+		if err := s.objects.WalkTree(t.Context(), p.Tree, seen); err != nil {
+			t.Fatal(err)
+		}
+		var objects []sharedFile
+		if err := seen.Each(func(o ostree.Object) error {
+			places := s.packs.Places(keyOf(o))
+			copies += max(0, len(places)-1)
+			objects = append(objects, sharedFile{item{Object: pack.Object{Key: keyOf(o), Size: places[0].Size}}, places})
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		chooseCopies(objects)
+		frames := map[frameAt]bool{}
+		besides := int64(0)
+		for _, o := range objects {
+			if besides -= o.Size; !frames[at(o.places[0])] {
+				frames[at(o.places[0])] = true
+				besides += o.places[0].Plain
+			}
+		}
+		if sum += besides; besides > readBound {
+			t.Errorf("reading %s decodes %d bytes besides its own", p.NEVRA(), besides)
+		}
+		most = max(most, besides)
+	}
+	t.Logf("%d packages: at most %d bytes besides, %d on average; %d objects of packages have copies", len(all), most, sum/int64(len(all)), copies)
 }
