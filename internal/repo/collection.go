@@ -3,7 +3,6 @@ package repo
 import (
 	"cmp"
 	"crypto/sha256"
-	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -19,10 +18,8 @@ const PackagesDir = "Packages"
 type member struct {
 	pkg  *content.Package
 	href string // "Packages/h/hello-2.12-1.x86_64.rpm"
+	file string // its end, the file name
 }
-
-// base returns the file name of m.
-func (m *member) base() string { return m.href[strings.LastIndexByte(m.href, '/')+1:] }
 
 // members lists the packages of a collection in the order of the metadata: by file name, then by directory. Packages of
 // one file name are kept apart by a directory that is named for their content.
@@ -31,22 +28,22 @@ func members(c *content.Collection) ([]member, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := map[string]int{}
-	for _, p := range packages {
-		names[p.Filename()]++
-	}
-	list := make([]member, 0, len(packages))
-	for _, p := range packages {
-		name := p.Filename()
-		dir := PackagesDir + "/" + letter(name)
-		if names[name] > 1 {
-			dir += "/" + p.ShortID()
-		}
-		list = append(list, member{pkg: p, href: dir + "/" + name})
+	list := make([]member, len(packages))
+	for i, p := range packages {
+		list[i] = member{pkg: p, file: p.Filename()}
 	}
 	slices.SortFunc(list, func(a, b member) int {
-		return cmp.Or(strings.Compare(a.base(), b.base()), strings.Compare(a.href, b.href))
+		return cmp.Or(strings.Compare(a.file, b.file), strings.Compare(a.pkg.ShortID(), b.pkg.ShortID()))
 	})
+	for i := range list {
+		m := &list[i]
+		dir := PackagesDir + "/" + letter(m.file) + "/"
+		if i > 0 && list[i-1].file == m.file || i+1 < len(list) && list[i+1].file == m.file {
+			dir += m.pkg.ShortID() + "/"
+		}
+		m.href = dir + m.file
+		m.file = m.href[len(dir):]
+	}
 	return list, nil
 }
 
@@ -77,35 +74,39 @@ type frameKey [sha256.Size]byte
 // package moves one at most.
 func frames(list []member, settings string, mean int) []frame {
 	var all []frame
-	for start := 0; start < len(list); {
-		end := start + 1
-		for end < len(list) && !cutBefore(list[end-1].pkg.Split().Name, list[end].pkg.Split().Name, mean) {
-			end++
+	add := func(members []member) {
+		if len(members) > 0 {
+			f := frame{members: members}
+			f.key = f.digest(settings)
+			all = append(all, f)
 		}
-		f := frame{members: list[start:end]}
-		f.key = f.digest(settings)
-		all = append(all, f)
-		start = end
 	}
+	start, last := 0, ""
+	for i := range list {
+		name := list[i].pkg.Split().Name
+		if name != last && cutBefore(name, mean) {
+			add(list[start:i])
+			start = i
+		}
+		last = name
+	}
+	add(list[start:])
 	return all
 }
 
-func cutBefore(last, name string, mean int) bool {
-	if name == last {
-		return false
-	}
+func cutBefore(name string, mean int) bool {
 	sum := sha256.Sum256([]byte(name))
 	return (int(sum[0])<<8|int(sum[1]))%mean == 0
 }
 
 // digest covers everything that the metadata of the frame is made of.
-func (f *frame) digest(settings string) (key frameKey) {
-	h := sha256.New()
-	fmt.Fprintf(h, "%s\n", settings)
+func (f *frame) digest(settings string) frameKey {
+	b := append([]byte(settings), '\n')
 	for i := range f.members {
 		m := &f.members[i]
-		fmt.Fprintf(h, "%s %s\n", m.pkg.Tree, m.href)
+		b = append(b, m.pkg.Tree[:]...)
+		b = append(b, m.href...)
+		b = append(b, '\n')
 	}
-	h.Sum(key[:0])
-	return key
+	return sha256.Sum256(b)
 }

@@ -19,12 +19,8 @@ type frameBuilder struct {
 }
 
 func newFrameBuilder(g *generator) (*frameBuilder, error) {
-	fragments, err := g.store.Fragments(g.opts.Profile.ChangelogLimit)
-	if err != nil {
-		return nil, err
-	}
 	zip, err := repodata.NewCompressor(g.opts.Profile.Layout.XML)
-	return &frameBuilder{g: g, fragments: fragments, zip: zip}, err
+	return &frameBuilder{g: g, fragments: g.store.Fragments(g.opts.Profile.ChangelogLimit), zip: zip}, err
 }
 
 // ensure puts the n-th frame into the cache, unless it is there, and into the checksums that do not cover it.

@@ -262,7 +262,7 @@ func (v *view) packagePage(w http.ResponseWriter, r *http.Request, name string) 
 	builder := repodata.Builder{ChangelogLimit: changelogAll}
 	builder.Build(&pkg, parts)
 	p := packagePage{
-		NEVRA: m.pkg.NEVRA(), Root: v.root, Collection: v.repo.collection, File: m.base(), Download: v.root + "/" + m.href,
+		NEVRA: m.pkg.NEVRA(), Root: v.root, Collection: v.repo.collection, File: m.file, Download: v.root + "/" + m.href,
 		Size: bytesText(e.Size), Installed: bytesText(pkg.SizeInstalled),
 		Built: day(time.Unix(pkg.TimeBuild, 0)), P: &pkg,
 	}

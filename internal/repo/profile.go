@@ -43,5 +43,5 @@ func FindProfile(name string) (Profile, error) {
 
 // settings names all that the XML of a profile depends on besides its packages.
 func (p *Profile) settings(form string) string {
-	return fmt.Sprintf("frames 2 changelogs %d form %s", p.ChangelogLimit, form)
+	return fmt.Sprintf("frames 3 changelogs %d form %s", p.ChangelogLimit, form)
 }
