@@ -28,6 +28,7 @@ var dependencies = []dependency{
 	{"rpm", "rpm-build", "rpm, rpmbuild and rpmkeys: judge packages and specs"},
 	{"", "rpm-sign", "rpmsign: judges signatures"},
 	{"createrepo-c", "createrepo_c", "judges repodata"},
+	{"zchunk", "zchunk", "reads zchunk files"},
 	{"python3-createrepo-c", "python3-createrepo_c", "compares repodata"},
 	{"python3-libcomps", "python3-libcomps", "judges comps"},
 	{"dnf", "dnf", "installs from what repogen serves"},

@@ -48,6 +48,7 @@ func TestDnfChecksSignatures(t *testing.T) {
 			t.Errorf("%s: the package is installed: %v", form, err == nil)
 		}
 	}
+	record(t, "installs from repogen serve, signed, gpgcheck on", "dnf", judgeVersion(t, "dnf"), "TestDnfChecksSignatures: takes signed packages, refuses unsigned ones")
 }
 
 func keyID(t *testing.T, p program) string {

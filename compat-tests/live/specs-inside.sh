@@ -15,7 +15,7 @@ archive_of() { echo /weld/given/"$1"_[0-9]*; }
 spec_of() {
 	local version
 	version=$(archive_of "$2" | sed -E 's,.*[-_]([0-9][^/]*)(\.orig)?\.tar\..*,\1,; s/\.orig$//; s/[+]dfsg.*//')
-	sed -E "s/^(Version:[ \t]*).*/\1$version/I; s/^(%define upstream_version ).*/\1$version/" "/weld/given/$1.spec"
+	sed -E "s/^(Version:[ \t]*).*/\1$version/I" "/weld/given/$1.spec"
 }
 
 # sources NAME SOURCE DIR: the source under the name that the spec has for it; the other files, which are not to be had, with a line of ours.

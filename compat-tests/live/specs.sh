@@ -23,7 +23,7 @@ fonts                sil-andika-fonts    fonts-sil-andika
 subpackages          libev               libev
 scriptlets           dash                dash
 triggers             hicolor-icon-theme  hicolor-icon-theme
-noarch               bash-completion     bash-completion
+noarch               atool               atool
 bconds               jq                  jq
 BuildSystem          jello               jello
 '
