@@ -8,7 +8,6 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"slices"
 )
 
 // Walk adds to seen all that a commit reaches: its parents, as far as they are there, its trees and files. What is in seen
@@ -167,39 +166,40 @@ func (r *Repo) removeObjects(ctx context.Context, t Type, sums []Checksum) error
 
 // parentsFirst orders directories so that each comes before those that it contains. Unreadable ones come first.
 func (r *Repo) parentsFirst(trees []Checksum) []Checksum {
-	children := make(map[Checksum][]Checksum, len(trees))
-	parents := make(map[Checksum]int, len(trees))
-	for _, sum := range trees {
-		parents[sum] += 0
+	place := make(map[Checksum]uint32, len(trees))
+	for i, sum := range trees {
+		place[sum] = uint32(i)
+	}
+	children := make([][]uint32, len(trees)) // those among trees
+	parents := make([]uint32, len(trees))    // how many of them
+	for i, sum := range trees {
 		d, err := r.ReadTree(sum)
 		if err != nil {
 			continue
 		}
 		for _, sub := range d.Dirs {
-			children[sum] = append(children[sum], sub.Tree)
-			parents[sub.Tree]++
+			if child, ok := place[sub.Tree]; ok {
+				children[i] = append(children[i], child)
+				parents[child]++
+			}
 		}
 	}
 	ordered := make([]Checksum, 0, len(trees))
-	var ready []Checksum
-	for _, sum := range trees {
-		if parents[sum] == 0 {
-			ready = append(ready, sum)
+	var ready []uint32
+	for i := range trees {
+		if parents[i] == 0 {
+			ready = append(ready, uint32(i))
 		}
 	}
-	ours := make(map[Checksum]bool, len(trees))
-	for _, sum := range trees {
-		ours[sum] = true
-	}
 	for len(ready) > 0 {
-		sum := ready[len(ready)-1]
+		tree := ready[len(ready)-1]
 		ready = ready[:len(ready)-1]
-		ordered = append(ordered, sum)
-		for _, child := range children[sum] {
-			if parents[child]--; parents[child] == 0 && ours[child] {
+		ordered = append(ordered, trees[tree])
+		for _, child := range children[tree] {
+			if parents[child]--; parents[child] == 0 {
 				ready = append(ready, child)
 			}
 		}
 	}
-	return slices.Clip(ordered)
+	return ordered
 }
