@@ -131,17 +131,11 @@ func (r *repo) formatPair(b *bytes.Buffer, p pair, from, to string) error {
 	if p.old.mode == modeLink || p.new.mode == modeLink && !p.old.hash.IsZero() {
 		return fmt.Errorf("a change of a symbolic link cannot be a patch")
 	}
-	read := func(e entry) ([]byte, error) {
-		if e.hash.IsZero() {
-			return nil, nil
-		}
-		return r.read(e.hash, gitpack.Blob)
-	}
-	old, err := read(p.old)
+	old, err := r.blob(p.old)
 	if err != nil {
 		return err
 	}
-	fresh, err := read(p.new)
+	fresh, err := r.blob(p.new)
 	if err != nil {
 		return err
 	}
@@ -179,6 +173,14 @@ func (r *repo) formatPair(b *bytes.Buffer, p pair, from, to string) error {
 	fmt.Fprintf(b, "--- %s%s\n+++ %s%s\n", from, tab, to, tab)
 	writeUnified(b, textLines(old), textLines(fresh))
 	return nil
+}
+
+// blob reads a file, nothing where there is none.
+func (r *repo) blob(e entry) ([]byte, error) {
+	if e.hash.IsZero() {
+		return nil, nil
+	}
+	return r.read(e.hash, gitpack.Blob)
 }
 
 // quoted writes a name as git does: between quotes if something in it is not to stand in a line of a patch.

@@ -110,27 +110,34 @@ func (m macros) braced(whole, in string, depth int) string {
 			return strconv.Itoa(btoi(has == (name == "with" || name == "defined")))
 		}
 	case strings.HasPrefix(tail, ":"):
-		arg := m.expandDepth(tail[1:], depth+1)
-		switch name {
-		case "expand":
-			return m.expandDepth(arg, depth+1)
-		case "quote":
-			return arg
-		case "S":
-			return m.expandDepth("%{SOURCE"+arg+"}", depth+1)
-		case "P":
-			return m.expandDepth("%{PATCH"+arg+"}", depth+1)
-		case "upper":
-			return strings.ToUpper(arg)
-		case "lower":
-			return strings.ToLower(arg)
-		case "basename":
-			return arg[strings.LastIndexByte(arg, '/')+1:]
-		case "dirname":
-			return arg[:max(strings.LastIndexByte(arg, '/'), 0)]
+		if v, ok := m.call(name, m.expandDepth(tail[1:], depth+1), depth); ok {
+			return v
 		}
 	}
 	return whole
+}
+
+// call expands the builtin %{name:arg}.
+func (m macros) call(name, arg string, depth int) (value string, ok bool) {
+	switch name {
+	case "expand":
+		return m.expandDepth(arg, depth+1), true
+	case "quote":
+		return arg, true
+	case "S":
+		return m.expandDepth("%{SOURCE"+arg+"}", depth+1), true
+	case "P":
+		return m.expandDepth("%{PATCH"+arg+"}", depth+1), true
+	case "upper":
+		return strings.ToUpper(arg), true
+	case "lower":
+		return strings.ToLower(arg), true
+	case "basename":
+		return arg[strings.LastIndexByte(arg, '/')+1:], true
+	case "dirname":
+		return arg[:max(strings.LastIndexByte(arg, '/'), 0)], true
+	}
+	return "", false
 }
 
 func btoi(b bool) int {

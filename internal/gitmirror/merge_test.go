@@ -34,9 +34,9 @@ func (p *place) whole() string {
 // TestHistory has the imports of one run end in any order, and a run that is cut short: the history is the same.
 func TestHistory(t *testing.T) {
 	var paths []string
-	for i := range 2*group + 13 {
+	for i := range 35 {
 		paths = append(paths, smallSRPM(t, fmt.Sprintf("p%03d", i), "1"))
-		if i%20 == 0 {
+		if i%7 == 0 {
 			paths = append(paths, smallSRPM(t, fmt.Sprintf("p%03d", i), "2"))
 		}
 	}
@@ -49,6 +49,7 @@ func TestHistory(t *testing.T) {
 		if err := im.Open(); err != nil {
 			t.Fatal(err)
 		}
+		im.meta.group = 5 // the other has one group
 		for range paths {
 			im.Reserve()
 		}

@@ -32,6 +32,7 @@ type metadata struct {
 	ended   map[int]bool      // those from next on
 	changes map[int][]*change // of the places from next on
 	held    int               // changes whose files are in memory
+	group   int               // how many of those there may be
 }
 
 // change is the new state of one package's directory.
@@ -59,7 +60,7 @@ func packageDir(name string) string { return "packages/" + name }
 
 // openMetadata opens the repository in dir, which is made when the first change is committed.
 func openMetadata(dir string) (*metadata, error) {
-	m := &metadata{dir: dir, ended: map[int]bool{}, changes: map[int][]*change{}}
+	m := &metadata{dir: dir, ended: map[int]bool{}, changes: map[int][]*change{}, group: group}
 	return m, m.recover()
 }
 
@@ -103,7 +104,7 @@ func (m *metadata) add(place int, c change) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.changes[place] = append(m.changes[place], &c)
-	if m.held++; m.held < group {
+	if m.held++; m.held < m.group {
 		return nil
 	}
 	return m.flush(false)

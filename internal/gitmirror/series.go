@@ -24,9 +24,9 @@ type patchFile struct {
 	data   []byte
 	number int // -1: the spec has no tag for it yet
 	mtime  int64
-	old    bool // untouched since the import
-	commit Hash // of one that no import made
-	dir    string
+	old    bool   // untouched since the import
+	commit Hash   // of one that no import made
+	dir    string // of the tree, in which an import applied it
 
 	part, parts int    // which mail of the file it is, of how many; 0 for a file of one
 	whole       []byte // the file, for the mail of a larger one
@@ -232,25 +232,30 @@ func useOf(t map[string]string) use {
 	return u
 }
 
-// fit writes the patches of new commits as the spec, which by now has them, applies them: in the directory of the patch before or, for
-// want of one, of the next.
+// fit writes the patches of new commits as the spec, which by now has them, applies them.
 func (st *state) fit() error {
-	uses := readSpec(st.spec, rpmfile.NEVRA{}).uses()
-	dir := ""
-	if i := slices.IndexFunc(st.patches, func(f patchFile) bool { return f.commit.IsZero() }); i >= 0 {
-		dir = st.patches[i].dir
+	info := readSpec(st.spec, rpmfile.NEVRA{Name: st.lock.Name})
+	uses := map[string]use{}
+	for _, u := range info.uses() {
+		uses[u.file] = u
+	}
+	// The tree is the one directory that %setup makes, unless a patch is known to say otherwise.
+	lay := info.layout()
+	lay.root, _, _ = strings.Cut(lay.setup, "/")
+	for _, f := range st.patches {
+		if f.dir != "" && f.dir == uses[f.name].dir {
+			lay.root = ""
+		}
 	}
 	for i := range st.patches {
 		f := &st.patches[i]
 		if f.commit.IsZero() {
-			dir = f.dir
 			continue
 		}
-		u := use{strip: 1}
-		if i := slices.IndexFunc(uses, func(u use) bool { return u.file == f.name && u.how != "no" }); i >= 0 {
-			u = uses[i]
+		u, ok := uses[f.name]
+		if u.dir = lay.inTree(u.dir); !ok || u.how == "no" {
+			u = use{strip: 1}
 		}
-		u.dir = dir
 		c, err := st.r.readCommit(f.commit)
 		if err != nil {
 			return err

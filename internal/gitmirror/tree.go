@@ -172,19 +172,7 @@ func (r *repo) editBelow(h Hash, changes map[string]entry) (Hash, bool, error) {
 			return h, false, err
 		}
 	}
-	here := map[string]entry{}
-	below := map[string]map[string]entry{}
-	for path, e := range changes {
-		name, rest, deeper := strings.Cut(path, "/")
-		if !deeper {
-			here[name] = e
-			continue
-		}
-		if below[name] == nil {
-			below[name] = map[string]entry{}
-		}
-		below[name][rest] = e
-	}
+	here, below := byDepth(changes)
 	kept := make([]entry, 0, len(entries)+len(changes))
 	isTree := map[string]bool{} // what stands below a name goes before what is to stand there
 	for _, e := range entries {
@@ -228,6 +216,23 @@ func (r *repo) editBelow(h Hash, changes map[string]entry) (Hash, bool, error) {
 	}
 	out, err := r.addEdited(kept, h)
 	return out, false, err
+}
+
+// byDepth tells the changes of a tree's own entries from those below them.
+func byDepth(changes map[string]entry) (here map[string]entry, below map[string]map[string]entry) {
+	here, below = map[string]entry{}, map[string]map[string]entry{}
+	for path, e := range changes {
+		name, rest, deeper := strings.Cut(path, "/")
+		if !deeper {
+			here[name] = e
+			continue
+		}
+		if below[name] == nil {
+			below[name] = map[string]entry{}
+		}
+		below[name][rest] = e
+	}
+	return here, below
 }
 
 // lookup finds what stands at a path below root; ok is false when nothing does.
