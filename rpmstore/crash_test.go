@@ -103,6 +103,9 @@ func killRounds(
 		if got := refs(t, store); !maps.Equal(got, s.refs) {
 			t.Errorf("round %d: %s ends in %v, want %v", i, s.name, got, s.refs)
 		}
+		if i%25 == 24 {
+			t.Logf("%d rounds", i+1)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package pack
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -9,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/weld-linux/weld-bridge/internal/pack/deflate"
 )
 
 func sample(n, size int, seed uint64) (objects []Object, all []byte) {
@@ -163,5 +166,130 @@ func FuzzPack(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
+	})
+}
+
+// gzipped gives a gzip member, as Go writes it or as zlib would: what of them can be taken apart is what the test finds out.
+func gzipped(t testing.TB, plain []byte, name string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	b.Write([]byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 3})
+	if name != "" {
+		b.Bytes()[3] = gzipName
+		b.WriteString(name + "\x00")
+	}
+	if err := deflate.Encode(&b, plain, deflate.Zlib, 9); err != nil {
+		t.Fatal(err)
+	}
+	b.Write(gzipTrailer(plain))
+	return b.Bytes()
+}
+
+func TestTakeApart(t *testing.T) {
+	_, plain := sample(20, 50, 4)
+	whole := gzipped(t, plain, "")
+	var other bytes.Buffer
+	z := gzip.NewWriter(&other)
+	z.Write(plain)
+	z.Close()
+	for _, test := range []struct {
+		name string
+		b    []byte
+		ok   bool
+	}{
+		{"zlib", whole, true},
+		{"with a name", gzipped(t, plain, "manual.1"), true},
+		{"empty", gzipped(t, nil, ""), true},
+		{"more behind", append(bytes.Clone(whole), 0), false},
+		{"cut", whole[:len(whole)-1], false},
+		{"other CRC", append(bytes.Clone(whole[:len(whole)-8]), make([]byte, 8)...), false},
+		{"written by Go", other.Bytes(), false},
+		{"too large", gzipped(t, make([]byte, maxApart+1), ""), false},
+		{"plain", plain, false},
+		{"nothing", nil, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			object := append([]byte("prefix"), test.b...)
+			apart, ok := TakeApart(object, 6)
+			if ok != test.ok {
+				t.Fatalf("taken apart: %v", ok)
+			}
+			if !ok {
+				return
+			}
+			if again, err := Together(apart); err != nil || !bytes.Equal(again, object) {
+				t.Errorf("%d bytes come back of %d: %v", len(again), len(object), err)
+			}
+		})
+	}
+}
+
+// TestApart: an object that is taken apart comes out of a pack whole, also when the index is lost.
+func TestApart(t *testing.T) {
+	dir := t.TempDir()
+	_, plain := sample(20, 50, 4)
+	object := append([]byte("prefix"), gzipped(t, plain, "")...)
+	apart, ok := TakeApart(object, 6)
+	if !ok {
+		t.Fatal("not taken apart")
+	}
+	o := Object{Key: Key{0, sha256.Sum256(object)}, Size: int64(len(apart)), Apart: true}
+	w, err := Create(dir, Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Abort()
+	if err := w.Frame([]Object{{Key: Key{0, sha256.Sum256(plain)}, Size: o.Size, Apart: true}}, apart); err == nil {
+		t.Error("wrote what the name does not say")
+	}
+	for range 2 { // a copy
+		if err := w.Frame([]Object{o}, apart); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name, err := w.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, name)
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cut := range []int{0, 20} {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, good[:len(good)-cut], 0o644); err != nil {
+			t.Fatal(err)
+		}
+		s, err := OpenSet(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, size, err := s.Open(o.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(r); err != nil || int64(len(b)) != size || !bytes.Equal(b, object) {
+			t.Errorf("without %d bytes of the index: %d bytes of %d, %v", cut, len(b), size, err)
+		}
+		if places := s.Places(o.Key); len(places) != 2 {
+			t.Errorf("places %v", places)
+		}
+		s.Close()
+	}
+}
+
+func FuzzTogether(f *testing.F) {
+	_, plain := sample(3, 50, 4)
+	apart, _ := TakeApart(gzipped(f, plain, ""), 0)
+	f.Add(apart)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		object, err := Together(b)
+		if err != nil {
+			return
+		}
+		TakeApart(object, 0)
 	})
 }

@@ -40,9 +40,9 @@ type Set struct {
 // slot is a decoded frame.
 type slot struct {
 	frameAt
-	once   sync.Once
-	plain  []byte
-	fault  error // the frame is damaged: plain is what came out of it
+	once  sync.Once
+	plain []byte
+	fault error // the frame is damaged: plain is what came out of it
 }
 
 // OpenSet opens the packs in dir, which may be missing. A file that is no pack at all is a pack without objects, see Faults.
