@@ -150,6 +150,7 @@ func TestReportOfManyRuns(t *testing.T) {
 	one, two, page := filepath.Join(dir, "1.jsonl"), filepath.Join(dir, "2.jsonl"), filepath.Join(dir, "page.html")
 	write(t, one, `{"tool":"a","input":"x","ok":false,"class":"odd","message":"no","seconds":1}
 {"tool":"a","input":"y","ok":true,"seconds":1}
+{"tool":"a","input":"y","ok":false,"class":"odd","message":"of two of one name one is bad","seconds":1}
 `)
 	write(t, two, `{"tool":"a","input":"x","ok":true,"seconds":2,"figures":{"size":3}}
 {"tool":"b","input":"x","ok":true,"skipped":true,"seconds":0}
@@ -159,7 +160,7 @@ func TestReportOfManyRuns(t *testing.T) {
 		t.Fatal(errOut.String())
 	}
 	html := read(t, page)
-	for _, part := range []string{"<b>3</b>items", "<b>2</b>done", "<b>1</b>done before", "<b>0</b>failed", `"figures":{"size":3}`} {
+	for _, part := range []string{"<b>4</b>items", "<b>2</b>done", "<b>1</b>done before", "<b>1</b>failed", `"figures":{"size":3}`} {
 		if !strings.Contains(html, part) {
 			t.Errorf("the page lacks %q", part)
 		}

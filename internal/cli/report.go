@@ -82,7 +82,7 @@ func newReportCmd() *cobra.Command {
 		Use:   "report -o PAGE.html REPORT.jsonl...",
 		Short: "Make one page of the reports of many runs",
 		Long: `Report makes one page for a person of what runs wrote with --report: those of other tools and of other machines too, so that a
-whole migration stands on one page. Where an input was worked on more than once by the same command, its last line counts.`,
+whole migration stands on one page. Where the same command has worked on an input in several runs, the report that is named last counts.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if out == "" {
@@ -97,11 +97,9 @@ whole migration stands on one page. Where an input was worked on more than once 
 }
 
 func reportOn(out, title string, paths []string) error {
-	last := map[[2]string]int{} // of a command and an input: the number of its last line
-	n := 0
-	if err := eachLine(paths, func(r bulk.Result) error {
-		last[[2]string{r.Tool, r.Input}] = n
-		n++
+	last := map[[2]string]int{} // of a command and an input: the last report that has it
+	if err := eachLine(paths, func(report int, r bulk.Result) error {
+		last[[2]string{r.Tool, r.Input}] = report
 		return nil
 	}); err != nil {
 		return err
@@ -111,10 +109,8 @@ func reportOn(out, title string, paths []string) error {
 		return err
 	}
 	var s bulk.Summary
-	n = 0
-	if err := eachLine(paths, func(r bulk.Result) error {
-		n++
-		if last[[2]string{r.Tool, r.Input}] != n-1 {
+	if err := eachLine(paths, func(report int, r bulk.Result) error {
+		if last[[2]string{r.Tool, r.Input}] != report {
 			return nil
 		}
 		s.Count(r)
@@ -126,10 +122,10 @@ func reportOn(out, title string, paths []string) error {
 	return page.close(s)
 }
 
-// eachLine calls f for every line of reports.
-func eachLine(paths []string, f func(bulk.Result) error) error {
-	for _, path := range paths {
-		if err := linesOf(path, f); err != nil {
+// eachLine calls f for every line of reports, with the report's number.
+func eachLine(paths []string, f func(report int, r bulk.Result) error) error {
+	for i, path := range paths {
+		if err := linesOf(path, func(r bulk.Result) error { return f(i, r) }); err != nil {
 			return err
 		}
 	}
