@@ -55,4 +55,4 @@ while read -r _ spec source; do
 	ls "$cache/sources/$source"_[0-9]* >/dev/null 2>&1 || fetch "$source"
 	cp "$cache/sources/$source"_[0-9]* "$given"
 done <<<"$table"
-"$here/unstable.sh" run "$root" "$given" specs-inside.sh
+setpriv --pdeathsig TERM "$here/unstable.sh" run "$root" "$given" specs-inside.sh

@@ -37,7 +37,8 @@ run)
 	trap 'rm -rf "$live"' EXIT
 	: >"$live/results"
 	status=0
-	WELD_LIVE=$live WELD_HERE=$here unshare --mount --pid --net --ipc --uts --fork --kill-child "$here/unstable.sh" enter "$2" "$3" "$4" || status=$?
+	# Whoever is ended takes the rest along.
+	WELD_LIVE=$live WELD_HERE=$here setpriv --pdeathsig KILL unshare --mount --pid --net --ipc --uts --fork --kill-child "$here/unstable.sh" enter "$2" "$3" "$4" || status=$?
 	[ -z "${WELD_RESULTS:-}" ] || cat "$live/results" >>"$WELD_RESULTS"
 	exit "$status"
 	;;
