@@ -29,7 +29,7 @@ type packer struct {
 	faults   []error         // and why
 
 	w       *pack.Writer
-	written map[pack.Key]uint32 // objects of the present pack: their frame
+	written map[pack.Key]placed // objects of the present pack
 	sizes   []int64             // of its frames
 	meta    items               // headers and trees that wait
 	batch   items               // files of small families that wait
@@ -57,7 +57,7 @@ func (s *Store) newPacker(ctx context.Context, level int, except map[string]bool
 
 // reset forgets the present pack.
 func (p *packer) reset() {
-	p.w, p.written, p.sizes = nil, map[pack.Key]uint32{}, nil
+	p.w, p.written, p.sizes = nil, map[pack.Key]placed{}, nil
 }
 
 func (p *packer) abort() {

@@ -40,19 +40,22 @@ type item struct {
 // items are objects that wait.
 type items struct {
 	list []item
-	keys map[pack.Key]bool
+	keys map[pack.Key]int64 // their sizes
 	size int64
 }
 
-func (l *items) has(k pack.Key) bool { return l.keys[k] }
+func (l *items) has(k pack.Key) bool {
+	_, ok := l.keys[k]
+	return ok
+}
 
 func (l *items) add(list ...item) {
 	if l.keys == nil {
-		l.keys = map[pack.Key]bool{}
+		l.keys = map[pack.Key]int64{}
 	}
 	for _, it := range list {
-		if !l.keys[it.Key] {
-			l.keys[it.Key] = true
+		if !l.has(it.Key) {
+			l.keys[it.Key] = it.Size
 			l.list = append(l.list, it)
 			l.size += it.Size
 		}
@@ -81,16 +84,22 @@ type sharedFile struct {
 	places []pack.Place
 }
 
+// placed is where an object lies in the present pack.
+type placed struct {
+	frame uint32
+	size  int64
+}
+
 // waiting stands for the frame that the batch will become.
 const waiting = "batch"
 
 // places gives the frames that have an object, apart from what waits.
 func (p *packer) places(k pack.Key) (list []pack.Place) {
-	if frame, ok := p.written[k]; ok {
-		return []pack.Place{{Frame: frame, Plain: p.sizes[frame]}}
+	if w, ok := p.written[k]; ok {
+		return []pack.Place{{Frame: w.frame, Plain: p.sizes[w.frame], Size: w.size}}
 	}
 	for _, place := range p.s.packs.Places(k) {
-		if !p.except[place.Pack] {
+		if !p.except[place.Pack] || p.names[place.Pack] {
 			list = append(list, place)
 		}
 	}
@@ -109,29 +118,34 @@ func (p *packer) file(m *member, sum ostree.Checksum, path string) error {
 	m.seen[it.Key] = true
 	places := p.places(it.Key)
 	if p.batch.has(it.Key) {
-		places = append(places, pack.Place{Pack: waiting, Plain: p.batch.size})
+		places = append(places, pack.Place{Pack: waiting, Plain: p.batch.size, Size: p.batch.keys[it.Key]})
+	}
+	if len(places) > 0 {
+		it.Size = places[0].Size
+		m.own += it.Size
+		if it.Size <= largeFile { // the frame of a larger one holds nothing that a reader does not want
+			m.shared = append(m.shared, sharedFile{it, places})
+		}
+		return nil
 	}
 	if err := p.look(&it); err != nil {
 		return p.leaveOut(it.Key, err)
 	}
-	m.own += it.Size
-	switch {
-	case it.Size > largeFile: // such a frame holds nothing that a reader does not want
-		if len(places) == 0 {
-			return p.large(it)
-		}
-	case len(places) > 0:
-		m.shared = append(m.shared, sharedFile{it, places})
-	default:
-		m.fresh = append(m.fresh, it)
+	if m.own += it.Size; it.Size > largeFile {
+		return p.large(it)
 	}
+	m.fresh = append(m.fresh, it)
 	return nil
 }
 
 // join adds a package to the group of its family, or to a new one where reading it, or another one, would decode too much.
 func (p *packer) join(m *member) error {
 	g := &p.group
-	foreign := max(p.copyFar(m), g.foreign)
+	foreign, err := p.copyFar(m)
+	if err != nil {
+		return err
+	}
+	foreign = max(foreign, g.foreign)
 	size := g.size
 	for _, it := range m.fresh {
 		if !g.has(it.Key) {
@@ -143,7 +157,9 @@ func (p *packer) join(m *member) error {
 			return err
 		}
 		// What was in the group is in frames now, which may be dear.
-		foreign = p.regroup(m)
+		if foreign, err = p.regroup(m); err != nil {
+			return err
+		}
 	}
 	if g.size == 0 {
 		g.least = m.own
@@ -154,12 +170,12 @@ func (p *packer) join(m *member) error {
 }
 
 // regroup finds out anew which of the package's files are in frames, after the group that it does not fit was written.
-func (p *packer) regroup(m *member) (foreign int64) {
+func (p *packer) regroup(m *member) (foreign int64, err error) {
 	fresh := m.fresh
 	m.fresh = nil
 	for _, it := range fresh {
-		if frame, ok := p.written[it.Key]; ok {
-			m.shared = append(m.shared, sharedFile{it, []pack.Place{{Frame: frame, Plain: p.sizes[frame]}}})
+		if _, ok := p.written[it.Key]; ok {
+			m.shared = append(m.shared, sharedFile{it, p.places(it.Key)})
 		} else {
 			m.fresh = append(m.fresh, it)
 		}
@@ -192,7 +208,7 @@ func chooseCopies(shared []sharedFile) {
 
 // copyFar makes copies of files that are in the frames of others where reading them there would decode too much besides: of those
 // frames first that have least of the package. It gives what is left to decode besides.
-func (p *packer) copyFar(m *member) (total int64) {
+func (p *packer) copyFar(m *member) (total int64, err error) {
 	chooseCopies(m.shared)
 	limit := int64(foreignLimit)
 	if len(m.fresh) == 0 {
@@ -219,14 +235,18 @@ func (p *packer) copyFar(m *member) (total int64) {
 		copied[frame] = true
 		total -= plain[frame] - useful[frame]
 	}
-	m.shared = slices.DeleteFunc(m.shared, func(f sharedFile) bool {
-		far := copied[at(f.places[0])]
-		if far {
+	rest := m.shared[:0]
+	for _, f := range m.shared {
+		if !copied[at(f.places[0])] {
+			rest = append(rest, f)
+		} else if err := p.look(&f.item); err == nil {
 			m.fresh = append(m.fresh, f.item)
+		} else if err := p.leaveOut(f.Key, err); err != nil {
+			return 0, err
 		}
-		return far
-	})
-	return total
+	}
+	m.shared = rest
+	return total, nil
 }
 
 // endFamily lets the files of a small family wait for those of the next.
@@ -360,7 +380,7 @@ func (p *packer) writer() (_ *pack.Writer, err error) {
 func (p *packer) note(objects ...pack.Object) {
 	size := int64(0)
 	for _, o := range objects {
-		p.written[o.Key] = uint32(len(p.sizes))
+		p.written[o.Key] = placed{uint32(len(p.sizes)), o.Size}
 		size += o.Size
 	}
 	p.sizes = append(p.sizes, size)

@@ -45,7 +45,7 @@ type slot struct {
 	fault error // the frame is damaged: plain is what came out of it
 }
 
-// OpenSet opens the packs in dir, which may be missing. A file that is no pack at all is a pack without objects, see Faults.
+// OpenSet opens the packs in dir, which may be missing. A file that is no pack at all is a pack without objects, see Pack.Faulty.
 func OpenSet(dir string) (*Set, error) {
 	s := &Set{dir: dir}
 	return s, s.Refresh()
