@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Checksum is a digest in hex with the name of its algorithm, "sha256".
@@ -189,6 +190,9 @@ func ReadRepomd(r io.Reader) (*Repomd, error) {
 
 // ParseRepomd reads the text of a repomd.xml. Elements it does not know are skipped.
 func ParseRepomd(text string) (*Repomd, error) {
+	if !utf8.ValidString(text) {
+		return nil, fmt.Errorf("repomd.xml: %w: not UTF-8", errSyntax)
+	}
 	m := new(Repomd)
 	t := &tokens{src: text}
 	if err := m.parse(t); err != nil {

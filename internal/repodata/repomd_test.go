@@ -52,12 +52,13 @@ func TestRepomd(t *testing.T) {
 
 func TestRepomdFaults(t *testing.T) {
 	for in, fault := range map[string]string{
-		"":                                      "no <repomd>",
-		"<metadata/>":                           "root element is <metadata>",
-		"<repomd><data/></repomd>":              "without a type",
-		"<repomd><data type='a'><size>x</size>": "not a number",
-		"<repomd><revision>1":                   "not closed",
-		"<repomd><data type=a></data></repomd>": "not quoted",
+		"":                                           "no <repomd>",
+		"<repomd><revision>\x82</revision>":          "not UTF-8",
+		"<metadata/>":                                "root element is <metadata>",
+		"<repomd><data/></repomd>":                   "without a type",
+		"<repomd><data type='a'><size>x</size>":      "not a number",
+		"<repomd><revision>1":                        "not closed",
+		"<repomd><data type=a></data></repomd>":      "not quoted",
 		"<repomd><revision>&#0;</revision></repomd>": "unknown entity",
 	} {
 		if _, err := ParseRepomd(in); err == nil || !strings.Contains(err.Error(), fault) {
