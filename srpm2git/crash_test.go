@@ -20,8 +20,8 @@ import (
 	"github.com/weld-linux/weld-bridge/internal/rpmfile/rpmtest"
 )
 
-// killed are the source RPMs of the tests that kill: versions of one package, and more packages than are published at once.
-func killed(t *testing.T) []string {
+// killed are the source RPMs of the tests that kill: versions of one package, and small others.
+func killed(t *testing.T, small int) []string {
 	t.Helper()
 	dir := t.TempDir()
 	var paths []string
@@ -40,7 +40,7 @@ func killed(t *testing.T) []string {
 		data, err := helloSRPM(fmt.Sprintf("1.%d", i))
 		write(fmt.Sprintf("hello-%d", i), data, err)
 	}
-	for i := range 70 {
+	for i := range small {
 		name := fmt.Sprintf("small%02d", i)
 		spec := "Name: " + name + "\nVersion: 1\nRelease: 1\nSummary: Small\nLicense: MIT\n%description\nSmall.\n"
 		data, err := rpmtest.Encode(rpmtest.Spec{
@@ -74,7 +74,7 @@ func program(t *testing.T) string {
 // kills is how often a test kills; WELD_KILLS says otherwise.
 func kills(t *testing.T) int {
 	t.Helper()
-	n := 4
+	n := 3
 	if s := os.Getenv("WELD_KILLS"); s != "" {
 		var err error
 		if n, err = strconv.Atoi(s); err != nil {
@@ -124,7 +124,7 @@ func killAtRandom(t *testing.T, command func(dir string, rnd *rand.Rand) *exec.C
 
 // TestKill kills imports, with one job and with two, of arguments in any order.
 func TestKill(t *testing.T) {
-	exe, paths := program(t), killed(t)
+	exe, paths := program(t), killed(t, 62) // more than are published at once
 	killAtRandom(t, func(dir string, rnd *rand.Rand) *exec.Cmd {
 		args := []string{"import", "-j" + strconv.Itoa(1+rnd.Intn(2)), "--mirrors", filepath.Join(dir, "m"), "--metadata", filepath.Join(dir, "meta")}
 		for _, i := range rnd.Perm(len(paths)) {
@@ -136,7 +136,7 @@ func TestKill(t *testing.T) {
 
 // TestKillMerge kills merges of shards.
 func TestKillMerge(t *testing.T) {
-	exe, paths := program(t), killed(t)
+	exe, paths := program(t), killed(t, 14)
 	var shards []string
 	for i := range 3 {
 		dir := t.TempDir()
