@@ -1,6 +1,7 @@
 package repodata
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -251,11 +252,11 @@ func appendDeps(dst []byte, k DepKind, deps []Dep) []byte {
 }
 
 func appendDep(dst []byte, d *Dep, requires bool) []byte {
-	if d.Name == "" {
-		return dst
-	}
+	start := len(dst)
 	dst = append(dst, "      <rpm:entry"...)
-	dst = appendAttr(dst, "name", d.Name)
+	if dst = appendAttr(dst, "name", d.Name); bytes.HasSuffix(dst, []byte(`name=""`)) {
+		return dst[:start] // no name, or none that XML can have
+	}
 	if d.Flags != "" {
 		dst = appendAttr(dst, "flags", d.Flags)
 		if d.Epoch != "" {
