@@ -1,7 +1,6 @@
 package repodata
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -252,11 +251,11 @@ func appendDeps(dst []byte, k DepKind, deps []Dep) []byte {
 }
 
 func appendDep(dst []byte, d *Dep, requires bool) []byte {
-	start := len(dst)
-	dst = append(dst, "      <rpm:entry"...)
-	if dst = appendAttr(dst, "name", d.Name); bytes.HasSuffix(dst, []byte(`name=""`)) {
-		return dst[:start] // no name, or none that XML can have
+	if d.Name == "" {
+		return dst
 	}
+	dst = append(dst, "      <rpm:entry"...)
+	dst = appendAttr(dst, "name", d.Name)
 	if d.Flags != "" {
 		dst = appendAttr(dst, "flags", d.Flags)
 		if d.Epoch != "" {
