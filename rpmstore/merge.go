@@ -77,7 +77,8 @@ func newPullCmd() *cobra.Command {
 collection here; with --replace the collection becomes what it is there.
 
 Only what is new is fetched, and every object is compared with its name. A package with a damaged object is named and not published;
-the others are, and the status is 3. A pull that was interrupted is run again.
+the others are, and the status is 3. A pull that was interrupted is run again. The packs of a packed collection come whole, are verified, and
+make it a packed one here.
 ` + bucketHelp,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -168,6 +169,13 @@ func (t *taking) compare(ctx context.Context, store *content.Store, from *conten
 		into := name
 		if t.into != "" {
 			into = t.into
+		}
+		faults, err := store.TakePacks(ctx, from, name, into)
+		if err != nil {
+			return items, err
+		}
+		for _, fault := range faults {
+			items = append(items, bulk.Item{Input: from.String(), Err: fault})
 		}
 		more, extra, err := store.Compare(ctx, from, name, into)
 		if err != nil {

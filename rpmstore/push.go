@@ -31,6 +31,8 @@ mode, which pull, merge and ostree read there or behind any static web server.
 It adds to the collection there, so that several machines may push shards of one collection at once; with --replace the collection there becomes
 what it is here. Objects go first, verified; references last, by compare and swap. Only what is not there is sent, and a push
 that was interrupted is run again. A package that is damaged here is left out and named, and the status is 3.
+
+The packs of a packed collection go whole, and it is a packed one there, which pull and merge read and ostree does not see.
 ` + bucketHelp,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0], args[1:]) },
@@ -94,7 +96,7 @@ func (o *pushOptions) run(cmd *cobra.Command, where string, collections []string
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "rpmstore: %s: %s: %d objects, %d bytes sent, %s\n", place, p.Collection(), done.Objects, done.Bytes, done.Commit)
+		fmt.Fprintf(cmd.ErrOrStderr(), "rpmstore: %s: %s: %d packs, %d objects, %d bytes sent, %s\n", place, p.Collection(), done.Packs, done.Objects, done.Bytes, done.Commit)
 		for _, err := range done.Failed {
 			fmt.Fprintf(cmd.ErrOrStderr(), "rpmstore: %v\n", err)
 			failures = cli.ErrSomeFailed

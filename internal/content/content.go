@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"sync"
 
 	"github.com/weld-linux/weld-bridge/internal/ostree"
 	"github.com/weld-linux/weld-bridge/internal/pack"
@@ -46,6 +47,7 @@ type Store struct {
 	objects  ostree.Reader // of all tiers
 	encoders *pristine.Encoders
 	index    *index
+	becoming sync.Map // references of collections that are packed from their first package on
 }
 
 // Init makes a store in dir, which must be empty or not exist. A store that is there already is left as it is.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/weld-linux/weld-bridge/internal/ostree"
+	"github.com/weld-linux/weld-bridge/internal/pack"
 	"github.com/weld-linux/weld-bridge/internal/remote"
 )
 
@@ -26,6 +28,9 @@ type Foreign struct {
 	objects ostree.Reader
 	store   *Store       // a store of this machine
 	place   remote.Place // else
+	loose   placeSource  // its loose objects
+	tiers   []packTier   // the packs that were brought from there
+	sets    []*pack.Set  // those that serve this store alone
 	release func()
 }
 
@@ -59,16 +64,18 @@ func OpenForeign(ctx context.Context, where string, o remote.Options) (*Foreign,
 }
 
 func foreignPlace(ctx context.Context, place remote.Place) *Foreign {
-	return &Foreign{name: place.String(), objects: ostree.Reader{Source: placeSource{ctx, place}}, place: place, release: func() {}}
+	f := &Foreign{name: place.String(), place: place, loose: placeSource{ctx, place}, release: func() {}}
+	f.objects = ostree.Reader{Source: packSource{f}}
+	return f
 }
 
 // Close ends the use of the other store.
 func (f *Foreign) Close() error {
 	f.release()
 	if f.store != nil {
-		return f.store.Close()
+		return errors.Join(f.closePacks(), f.store.Close())
 	}
-	return nil
+	return f.closePacks()
 }
 
 // String names the other store to people.
@@ -79,51 +86,78 @@ func (f *Foreign) Collections(ctx context.Context) ([]string, error) {
 	if f.store != nil {
 		return f.store.Collections()
 	}
-	const refs = "refs/heads/" + collectionRefs
 	var names []string
-	for file, err := range f.place.List(ctx, refs) {
-		if errors.Is(err, remote.ErrReadOnly) {
-			return nil, fmt.Errorf("%s: a web server does not tell what there is: name the collections", f)
+	for _, dir := range []string{"refs/heads/", packsDir + "/" + packRefs + "/"} {
+		for file, err := range f.place.List(ctx, dir) {
+			if errors.Is(err, remote.ErrReadOnly) {
+				return nil, fmt.Errorf("%s: a web server does not tell what there is: name the collections", f)
+			}
+			if err != nil {
+				return nil, err
+			}
+			ref := strings.TrimPrefix(file, dir)
+			if strings.HasPrefix(dir, packsDir) {
+				if ref, err = url.PathUnescape(ref); err != nil {
+					continue
+				}
+			}
+			ref, ok := strings.CutPrefix(ref, collectionRefs)
+			if !ok {
+				continue
+			}
+			name, err := ostree.UnescapeRef(ref)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", f, err)
+			}
+			names = append(names, name)
 		}
-		if err != nil {
-			return nil, err
-		}
-		name, err := ostree.UnescapeRef(strings.TrimPrefix(file, refs))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f, err)
-		}
-		names = append(names, name)
 	}
 	slices.Sort(names)
-	return names, nil
+	return slices.Compact(names), nil
 }
 
-// ref reads a reference with the bytes of its file; nil when there is none.
-func (f *Foreign) ref(ctx context.Context, collection string) (ostree.Checksum, []byte, error) {
+// foreignRef is the reference of a collection of another store.
+type foreignRef struct {
+	commit ostree.Checksum
+	file   string   // below the store
+	raw    []byte   // what is in the file; nil when there is none
+	packed bool     // it is that of a packed collection
+	packs  []string // that the reference names
+}
+
+// state reads the reference of a collection. Where there is a live one, it counts.
+func (f *Foreign) state(ctx context.Context, collection string) (r foreignRef, err error) {
 	name, err := collectionRef(collection)
 	if err != nil {
-		return ostree.Checksum{}, nil, err
+		return r, err
 	}
 	if f.store != nil {
-		sum, err := f.store.ref(name)
-		if errors.Is(err, ErrNotFound) {
-			return sum, nil, nil
+		if r.commit, err = f.store.ref(name); errors.Is(err, ErrNotFound) {
+			return r, nil
 		}
-		return sum, []byte(sum.String()), err
+		if err == nil {
+			r.raw = []byte(r.commit.String())
+			r.packed, err = f.store.isPacked(name)
+		}
+		return r, err
 	}
-	file, err := ostree.RefPath(name)
+	if r.file, err = ostree.RefPath(name); err != nil {
+		return r, err
+	}
+	if r.raw, err = remote.Read(ctx, f.place, r.file); err == nil && r.raw != nil {
+		r.commit, err = ostree.ParseRef(r.raw)
+	} else if err == nil {
+		packed := packRefFile(name)
+		if r.raw, err = remote.Read(ctx, f.place, packed); err != nil || r.raw == nil {
+			return r, err
+		}
+		r.file, r.packed = packed, true
+		r.commit, r.packs, err = parsePackRef(r.raw)
+	}
 	if err != nil {
-		return ostree.Checksum{}, nil, err
+		err = fmt.Errorf("%s/%s: %w", f, r.file, err)
 	}
-	raw, err := remote.Read(ctx, f.place, file)
-	if err != nil || raw == nil {
-		return ostree.Checksum{}, nil, err
-	}
-	sum, err := ostree.ParseRef(raw)
-	if err != nil {
-		err = fmt.Errorf("%s/%s: %w", f, file, err)
-	}
-	return sum, raw, err
+	return r, err
 }
 
 // placeSource reads objects of a place, verified.
@@ -184,6 +218,9 @@ func (f *Foreign) fetch(ctx context.Context, w *ostree.Writer, o ostree.Object) 
 			}
 			return fmt.Errorf("%s: %w", f, err)
 		}
+		return nil
+	}
+	if f.fromPacks(w, o) {
 		return nil
 	}
 	var err error

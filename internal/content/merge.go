@@ -33,23 +33,23 @@ func (i Incoming) Name() string { return (&Package{entry: i.Entry}).nevra().Name
 // Compare tells what another store's collection has that the one here has not, and what only the one here has, both sorted. Shards that
 // are alike are not read. A collection that is not there is ErrNotFound.
 func (s *Store) Compare(ctx context.Context, from *Foreign, theirs, ours string) (more []Incoming, extra []*Package, err error) {
-	commit, raw, err := from.ref(ctx, theirs)
-	if err == nil && raw == nil {
+	at, err := from.state(ctx, theirs)
+	if err == nil && at.raw == nil {
 		err = fmt.Errorf("%s: collection %s: %w", from, theirs, ErrNotFound)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	there, err := readShards(from.objects, commit)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: collection %s: %w", from, theirs, err)
-	}
 	here, err := s.Collection(ours)
 	if errors.Is(err, ErrNotFound) {
 		here, err = &Collection{Name: ours, store: s}, nil
 	}
-	if err != nil {
+	if err != nil || here.Commit == at.commit {
 		return nil, nil, err
+	}
+	there, err := readShards(from.objects, at.commit)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: collection %s: %w", from, theirs, err)
 	}
 	for _, name := range shardNames(there, here.shards) {
 		a, _ := there.Dir(name)

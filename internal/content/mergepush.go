@@ -33,6 +33,8 @@ type Push struct {
 	commit ostree.Checksum            // there
 	ref    string
 	raw    []byte // of the reference there
+	looked bool
+	packed *packedPush // nil where the collection is a live one there
 
 	mu      sync.Mutex
 	settled *sync.Cond
@@ -78,13 +80,6 @@ func (s *Store) Push(ctx context.Context, place remote.Place, collection string,
 		}
 		maps.Copy(p.mine, members)
 	}
-	name, err := collectionRef(collection)
-	if err != nil {
-		return p, err
-	}
-	if p.ref, err = ostree.RefPath(name); err != nil {
-		return p, err
-	}
 	if err := p.look(ctx); err != nil {
 		return p, err
 	}
@@ -92,7 +87,7 @@ func (s *Store) Push(ctx context.Context, place remote.Place, collection string,
 		p.theirs = p.mine
 		return p, nil
 	}
-	return p, p.readTheirs()
+	return p, p.readTheirs(ctx)
 }
 
 // Collection is the name of what is pushed.
@@ -101,37 +96,38 @@ func (p *Push) Collection() string { return p.collection }
 // Close ends the push.
 func (p *Push) Close() error {
 	p.release()
-	if p.w == nil {
-		return nil
+	err := p.there.Close()
+	if p.w != nil {
+		err = errors.Join(err, p.w.Close())
 	}
-	return p.w.Close()
-}
-
-// look reads the reference there.
-func (p *Push) look(ctx context.Context) (err error) {
-	p.commit, p.raw, err = p.there.ref(ctx, p.collection)
 	return err
 }
 
+// look reads the reference there.
+func (p *Push) look(ctx context.Context) error {
+	r, err := p.there.state(ctx, p.collection)
+	p.commit, p.raw, p.ref = r.commit, r.raw, r.file
+	if err != nil {
+		return err
+	}
+	return p.lookPacked(r)
+}
+
 // readTheirs reads what the collection there holds, and keeps its upper trees at hand.
-func (p *Push) readTheirs() error {
+func (p *Push) readTheirs(ctx context.Context) (err error) {
 	p.theirs = map[string]ostree.Checksum{}
 	if p.commit.IsZero() {
 		return nil
 	}
-	both := ostree.Reader{Source: ostree.Sources{p.w.Source, p.there.objects.Source}}
-	shards, err := readShards(both, p.commit)
-	if err != nil {
-		return fmt.Errorf("%s: collection %s: %w", p.place, p.collection, err)
-	}
-	for _, d := range shards.Dirs {
-		members, err := shardMembers(both, d.Tree)
-		if err != nil {
-			return fmt.Errorf("%s: collection %s: shard %s: %w", p.place, p.collection, d.Name, err)
+	if p.packed != nil {
+		if err := p.readUpper(ctx); err != nil {
+			return err
 		}
-		maps.Copy(p.theirs, members)
 	}
-	upper, err := upperObjects(both, p.commit)
+	if p.theirs, err = p.theirMembers(); err != nil {
+		return err
+	}
+	upper, err := upperObjects(p.both(), p.commit)
 	if err != nil {
 		return err
 	}
@@ -142,6 +138,27 @@ func (p *Push) readTheirs() error {
 		p.have.Add(o)
 	}
 	return nil
+}
+
+// both reads from here, and else from there.
+func (p *Push) both() ostree.Reader {
+	return ostree.Reader{Source: ostree.Sources{p.w.Source, p.there.objects.Source}}
+}
+
+func (p *Push) theirMembers() (map[string]ostree.Checksum, error) {
+	all := map[string]ostree.Checksum{}
+	shards, err := readShards(p.both(), p.commit)
+	if err != nil {
+		return nil, fmt.Errorf("%s: collection %s: %w", p.place, p.collection, err)
+	}
+	for _, d := range shards.Dirs {
+		members, err := shardMembers(p.both(), d.Tree)
+		if err != nil {
+			return nil, fmt.Errorf("%s: collection %s: shard %s: %w", p.place, p.collection, d.Name, err)
+		}
+		maps.Copy(all, members)
+	}
+	return all, nil
 }
 
 // upperObjects gives what a collection's commit reaches above its packages, from the bottom up.
@@ -169,13 +186,17 @@ func upperObjects(from objects, commit ostree.Checksum) ([]ostree.Object, error)
 // fewPackages is the number of packages up to which the place is asked for each object, and beyond which it is listed.
 const fewPackages = 8
 
-// Items gives the packages that the collection there has not, or not alike, sorted. It lists the objects there when these are many.
+// Items gives the packages that the collection there has not, or not alike, sorted. It lists the objects there when these are many. The packs
+// of a packed collection are sent here, and what is in them is not sent again.
 func (p *Push) Items(ctx context.Context) ([]Incoming, error) {
 	var items []Incoming
 	for _, entry := range slices.Sorted(maps.Keys(p.mine)) {
 		if p.theirs[entry] != p.mine[entry] {
 			items = append(items, Incoming{Entry: entry, Tree: p.mine[entry]})
 		}
+	}
+	if p.packed != nil {
+		return items, p.sendPacks(ctx, items)
 	}
 	if len(items) <= fewPackages {
 		return items, nil
@@ -337,7 +358,8 @@ func (p *Push) stored(o ostree.Object) (*os.File, error) {
 type Pushed struct {
 	Commit  ostree.Checksum `json:"commit"`
 	Moved   bool            `json:"moved"`   // the reference there
-	Objects int             `json:"objects"` // written there
+	Packs   int             `json:"packs"`   // written there
+	Objects int             `json:"objects"` // as well, beside them
 	Bytes   int64           `json:"bytes"`
 	LeftOut int             `json:"left_out"` // packages that were not sent
 	Failed  []error         `json:"-"`        // why packages that were sent could not be joined with what is there; they are left out too
@@ -354,7 +376,7 @@ func (p *Push) Finish(ctx context.Context) (*Pushed, error) {
 			return nil, err
 		}
 		if next != p.commit {
-			err = p.place.Swap(ctx, p.ref, p.raw, []byte(next.String()+"\n"))
+			err = p.move(ctx, next)
 		}
 		if err == nil {
 			return p.pushed(next), nil
@@ -365,7 +387,7 @@ func (p *Push) Finish(ctx context.Context) (*Pushed, error) {
 		if err := errors.Join(p.look(ctx), ctx.Err()); err != nil {
 			return nil, err
 		}
-		if err := p.readTheirs(); err != nil {
+		if err := p.readTheirs(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -373,6 +395,9 @@ func (p *Push) Finish(ctx context.Context) (*Pushed, error) {
 
 func (p *Push) pushed(commit ostree.Checksum) *Pushed {
 	done := &Pushed{Commit: commit, Moved: commit != p.commit, Objects: p.objects, Bytes: p.bytes, Failed: p.failed}
+	if p.packed != nil {
+		done.Packs = p.packed.packs
+	}
 	for entry := range p.mine {
 		if !p.sent[entry] && p.theirs[entry] != p.mine[entry] {
 			done.LeftOut++
@@ -389,7 +414,7 @@ func (p *Push) config(ctx context.Context) error {
 	return p.place.Put(ctx, config, int64(len(ostree.ArchiveConfig)), strings.NewReader(ostree.ArchiveConfig))
 }
 
-// build makes the commit that the reference is to name and brings its upper trees there.
+// build makes the commit that the reference is to name and brings packages there that had to be joined.
 func (p *Push) build(ctx context.Context) (ostree.Checksum, error) {
 	edits, err := p.edits(ctx)
 	if err != nil {
@@ -414,11 +439,7 @@ func (p *Push) build(ctx context.Context) (ostree.Checksum, error) {
 			}
 		}
 	}
-	upper, err := upperObjects(p.all, next)
-	if err != nil {
-		return next, err
-	}
-	return next, p.sendUpper(ctx, upper)
+	return next, nil
 }
 
 // sendUpper brings the upper trees there, several at once.
@@ -454,6 +475,9 @@ func (p *Push) edits(ctx context.Context) ([]*edit, error) {
 		edits = append(edits, &edit{entry: entry, apply: func(now ostree.Checksum) (ostree.Checksum, error) {
 			if p.replace || now.IsZero() || now == tree {
 				return tree, nil
+			}
+			if err := p.bringTheirs(ctx); err != nil {
+				return now, err
 			}
 			if err := p.there.takeTree(ctx, p.w, now); err != nil {
 				return now, err

@@ -35,7 +35,7 @@ func (s *Store) repack(ctx context.Context, dry bool, done *ostree.Pruned) error
 	if !dry {
 		left, err := filepath.Glob(filepath.Join(s.repo.Dir(), packsDir, "new-*")) // by runs that died
 		for _, path := range left {
-			os.Remove(path)
+			os.RemoveAll(path)
 		}
 		if err != nil {
 			return err
@@ -50,7 +50,7 @@ func (s *Store) repack(ctx context.Context, dry bool, done *ostree.Pruned) error
 		return nil
 	}
 	if !anew {
-		return s.packs.Remove(gone)
+		return errors.Join(s.relist(gone), s.packs.Remove(gone))
 	}
 	old := map[string]bool{}
 	level := 0
@@ -66,7 +66,7 @@ func (s *Store) repack(ctx context.Context, dry bool, done *ostree.Pruned) error
 	gone = slices.DeleteFunc(gone, func(q *pack.Pack) bool {
 		return p.names[q.Name] || q.Faulty() && len(p.unread) > 0 || slices.ContainsFunc(p.unread, q.Has)
 	})
-	return errors.Join(append(p.faults, s.packs.Remove(gone))...)
+	return errors.Join(append(p.faults, s.relist(gone), s.packs.Remove(gone))...)
 }
 
 // wornPacks gives the packs that can go, and tells whether what is reached in them must be packed anew before. It counts what goes and what stays, and takes
@@ -74,6 +74,9 @@ func (s *Store) repack(ctx context.Context, dry bool, done *ostree.Pruned) error
 func (s *Store) wornPacks(keep *ostree.Set, done *ostree.Pruned) (gone []*pack.Pack, anew bool) {
 	var small []*pack.Pack
 	for _, p := range s.packs.Packs() {
+		if s.packs.Held(p) { // somebody brings what will need it
+			continue
+		}
 		live, dead, size := liveObjects(p, keep)
 		switch all := live + dead; {
 		case live == 0 && !p.Faulty():

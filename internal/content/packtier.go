@@ -17,6 +17,7 @@ import (
 	"github.com/weld-linux/weld-bridge/internal/atomicfile"
 	"github.com/weld-linux/weld-bridge/internal/ostree"
 	"github.com/weld-linux/weld-bridge/internal/pack"
+	"github.com/weld-linux/weld-bridge/internal/remote"
 )
 
 // packsDir holds the packs of a store, and below packRefs the references of collections that are packed: their objects may
@@ -144,10 +145,11 @@ func (s *Store) packRef(ref string) (ostree.Checksum, error) {
 	if err != nil {
 		return ostree.Checksum{}, err
 	}
-	if len(b) != 65 || b[64] != '\n' {
-		return ostree.Checksum{}, fmt.Errorf("%s: not a reference", s.packRefPath(ref))
+	sum, _, err := parsePackRef(b)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", s.packRefPath(ref), err)
 	}
-	return ostree.ParseChecksum(string(b[:64]))
+	return sum, err
 }
 
 // allPackRefs gives the commits of the packed collections by their references. Where there is a live one of the same name
@@ -189,7 +191,7 @@ func (s *Store) setPackRef(ref string, sum ostree.Checksum) error {
 }
 
 // swapPackRef is setPackRef if the reference is old still.
-func (s *Store) swapPackRef(ref string, old, next ostree.Checksum) error {
+func (s *Store) swapPackRef(ctx context.Context, ref string, old, next ostree.Checksum) error {
 	dir := filepath.Join(s.repo.Dir(), packsDir)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
@@ -209,13 +211,35 @@ func (s *Store) swapPackRef(ref string, old, next ostree.Checksum) error {
 	if now != old {
 		return fmt.Errorf("reference %s: %w", ref, ostree.ErrRefMoved)
 	}
-	return s.setPackRef(ref, next)
+	if next.IsZero() {
+		return s.setPackRef(ref, next)
+	}
+	// As those do it who push into this directory.
+	place, err := remote.Open(s.repo.Dir(), remote.Options{})
+	if err != nil {
+		return err
+	}
+	raw, err := remote.Read(ctx, place, packRefFile(ref))
+	if err != nil {
+		return err
+	}
+	if sum, _, err := parsePackRef(raw); raw != nil && (err != nil || sum != old) || raw == nil && !old.IsZero() {
+		return fmt.Errorf("reference %s: %w", ref, ostree.ErrRefMoved)
+	}
+	err = place.Swap(ctx, packRefFile(ref), raw, formatPackRef(next, nil))
+	if errors.Is(err, remote.ErrMoved) {
+		err = fmt.Errorf("reference %s: %w", ref, ostree.ErrRefMoved)
+	}
+	return err
 }
 
 // whole makes sure that what edits put into a live collection is in the repository and not only in packs.
 func (s *Store) whole(ctx context.Context, w *ostree.Writer, ref string, edits []*edit) error {
 	if packed, err := s.isPacked(ref); packed || err != nil || len(s.packs.Packs()) == 0 {
 		return err
+	}
+	if s.becomesPacked(ref) { // the writer takes what packs have for present
+		return fmt.Errorf("%s has become a live collection meanwhile; take it again", ref)
 	}
 	seen := ostree.NewSet()
 	from := ostree.Reader{Source: ostree.Sources{w.Source, packTier{s.packs}}}
@@ -236,5 +260,5 @@ func (s *Store) isPacked(ref string) (bool, error) {
 		return false, nil
 	}
 	sum, err := s.packRef(ref)
-	return !sum.IsZero(), err
+	return !sum.IsZero() || s.becomesPacked(ref), err
 }

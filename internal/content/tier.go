@@ -75,7 +75,7 @@ func (s *Store) swapRef(ctx context.Context, ref string, old, next ostree.Checks
 		return err
 	}
 	if packed {
-		return s.swapPackRef(ref, old, next)
+		return s.swapPackRef(ctx, ref, old, next)
 	}
 	return s.repo.SwapRef(ctx, ref, old, next)
 }
@@ -94,7 +94,11 @@ func (s *Store) inPacks(commit ostree.Checksum) (bool, error) {
 // write begins to write objects for a collection.
 func (s *Store) write(ctx context.Context, ref string) (*ostree.Writer, error) {
 	w, err := s.repo.Begin(ctx)
-	if err == nil {
+	switch {
+	case err != nil:
+	case s.becomesPacked(ref):
+		w.Behind(packTier{s.packs})
+	default:
 		w.Behind(readOnly{packTier{s.packs}})
 	}
 	return w, err

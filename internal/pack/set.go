@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // cacheSize is how many bytes of decoded frames a set keeps, maxWanted how many calls of Prefer.
@@ -367,6 +369,26 @@ func (s *Set) Remove(packs []*Pack) error {
 		}
 	}
 	return s.Refresh()
+}
+
+// Hold keeps the packs that there are for as long as the set is open: to others they are Held, who are not to remove them.
+func (s *Set) Hold() error {
+	for _, p := range s.Packs() {
+		if err := unix.Flock(int(p.file.Fd()), unix.LOCK_SH); err != nil {
+			return fmt.Errorf("hold %s: %w", p.Name, err)
+		}
+	}
+	return nil
+}
+
+// Held tells whether somebody holds a pack.
+func (s *Set) Held(p *Pack) bool {
+	f, err := os.Open(filepath.Join(s.dir, p.Name))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK)
 }
 
 // HasOutside tells whether another pack than those excepted has the object.

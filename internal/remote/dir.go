@@ -144,8 +144,11 @@ func (d *dir) Swap(ctx context.Context, name string, old, content []byte) error 
 }
 
 func (d *dir) Hold(ctx context.Context) (func(), error) {
-	if err := os.MkdirAll(d.root, 0o777); err != nil {
-		return nil, err
+	// A repository has these even when it has neither loose objects nor live references.
+	for _, name := range []string{"objects", "refs/heads"} {
+		if err := os.MkdirAll(filepath.Join(d.root, name), 0o777); err != nil {
+			return nil, err
+		}
 	}
 	return d.lock(ctx, ".lock", unix.F_RDLCK, 0, 0)
 }

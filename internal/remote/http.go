@@ -38,7 +38,7 @@ func (w *web) do(ctx context.Context, method, name string) (*http.Response, erro
 		return nil, err
 	}
 	for i := 1; ; i++ {
-		req, err := http.NewRequestWithContext(ctx, method, w.base.JoinPath(name).String(), nil)
+		req, err := http.NewRequestWithContext(ctx, method, w.base.JoinPath((&url.URL{Path: name}).EscapedPath()).String(), nil)
 		if err != nil {
 			return nil, err
 		}
