@@ -286,15 +286,10 @@ func (p *Package) parseEntry(k DepKind, t *tokens) error {
 	if _, err := t.content(); err != nil {
 		return err
 	}
-	if entry && named(d.Name) {
+	if entry && d.Name != "" {
 		p.Deps[k] = append(p.Deps[k], d)
 	}
 	return nil
-}
-
-// named tells whether a dependency has a name of which something can stand in XML.
-func named(s string) bool {
-	return s != "" && (s[0] > ' ' && s[0] < 0x7f || len(appendText(nil, s)) > 0)
 }
 
 // ParseIdentity reads the attributes of one package element of filelists, filelists-ext or other into p.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"unicode/utf8"
 )
 
 const (
@@ -55,7 +56,11 @@ func (s *Scanner) NextRaw() error {
 	if s.done {
 		return io.EOF
 	}
-	if err := s.fragment(); err != nil {
+	err := s.fragment()
+	if err == nil && !utf8.Valid(s.raw) {
+		err = fmt.Errorf("%w: not UTF-8", errSyntax)
+	}
+	if err != nil {
 		if err == io.EOF {
 			return err
 		}

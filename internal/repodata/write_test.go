@@ -165,6 +165,7 @@ func TestScannerForms(t *testing.T) {
 		{"not a number", `<otherdata><package><changelog author="a" date="x">t</changelog></package></otherdata>`, 0, "not a number"},
 		{"bad entity", `<otherdata><package><changelog author="a" date="1">&what;</changelog></package></otherdata>`, 0, "unknown entity"},
 		{"nothing", ``, 0, "no <otherdata>"},
+		{"Latin-1", "<otherdata><package pkgid=\"\xb0\"></package></otherdata>", 0, "not UTF-8"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := NewScanner(strings.NewReader(test.in), Other)
