@@ -88,6 +88,18 @@ func (b *bucket) explain(name string, err error) error {
 	return fmt.Errorf("%s/%s: %w", b, name, err)
 }
 
+// attempt calls do again while the server says that it could not make out the request: some say so when they end a connection that was idle
+// for too long in the moment in which it is used again.
+func attempt(do func() error) (err error) {
+	for range 3 {
+		err = do()
+		if resp := minio.ToErrorResponse(err); err == nil || resp.StatusCode != http.StatusBadRequest || resp.Code != "BadRequest" {
+			break
+		}
+	}
+	return err
+}
+
 func (b *bucket) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	in, _, err := b.open(ctx, name)
 	return in, err
@@ -98,7 +110,12 @@ func (b *bucket) open(ctx context.Context, name string) (io.ReadCloser, string, 
 		return nil, "", err
 	}
 	core := minio.Core{Client: b.client}
-	in, info, _, err := core.GetObject(ctx, b.name, b.key(name), minio.GetObjectOptions{})
+	var in io.ReadCloser
+	var info minio.ObjectInfo
+	err := attempt(func() (err error) {
+		in, info, _, err = core.GetObject(ctx, b.name, b.key(name), minio.GetObjectOptions{})
+		return err
+	})
 	if err != nil {
 		return nil, "", b.explain(name, err)
 	}
@@ -106,8 +123,10 @@ func (b *bucket) open(ctx context.Context, name string) (io.ReadCloser, string, 
 }
 
 func (b *bucket) Has(ctx context.Context, name string) (bool, error) {
-	_, err := b.client.StatObject(ctx, b.name, b.key(name), minio.StatObjectOptions{})
-	err = b.explain(name, err)
+	err := b.explain(name, attempt(func() error {
+		_, err := b.client.StatObject(ctx, b.name, b.key(name), minio.StatObjectOptions{})
+		return err
+	}))
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
@@ -136,13 +155,18 @@ func (b *bucket) Put(ctx context.Context, name string, size int64, content io.Re
 	return b.put(ctx, name, size, content, minio.PutObjectOptions{})
 }
 
-func (b *bucket) put(ctx context.Context, name string, size int64, content io.Reader, o minio.PutObjectOptions) error {
+func (b *bucket) put(ctx context.Context, name string, size int64, content io.ReadSeeker, o minio.PutObjectOptions) error {
 	if err := clean(name); err != nil {
 		return err
 	}
 	o.ContentType = "application/octet-stream"
-	_, err := b.client.PutObject(ctx, b.name, b.key(name), content, size, o)
-	return b.explain(name, err)
+	return b.explain(name, attempt(func() error {
+		if _, err := content.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		_, err := b.client.PutObject(ctx, b.name, b.key(name), content, size, o)
+		return err
+	}))
 }
 
 func (b *bucket) Swap(ctx context.Context, name string, old, content []byte) error {
