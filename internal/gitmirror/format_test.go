@@ -55,7 +55,8 @@ func TestHowItIsApplied(t *testing.T) {
 			spec := "Name: hello\nVersion: 1.0\nRelease: 1\nSummary: p\nLicense: MIT\nSource0: p.tar\nPatch1: a.patch\n%description\np\n%prep\n" + c.prep + "\n"
 			path := writeSRPM(t, rpmtest.Spec{Name: "hello", Version: "1.0", Release: "1"}, []file{
 				{"p.tar", string(tarball(t, file{"hello-1.0/src/a", "1\n"}, file{"hello-1.0/src/b", "1\n"}, file{"hello-1.0/c", "1\n"}))},
-				{"a.patch", c.patch}, {"hello.spec", spec},
+				{"a.patch", c.patch},
+				{"hello.spec", spec},
 			})
 			p := newPlace(t)
 			p.mustImport(path)
