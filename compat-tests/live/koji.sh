@@ -16,7 +16,7 @@ try() {
 
 # source_rpm NAME RELEASE: a source package with an archive and a patch, made by rpmbuild; prints where it is.
 source_rpm() {
-	local name=$1 dir=/srv/work/src/$1
+	local name=$1 dir=/srv/build/src/$1
 	mkdir -p "$dir/$name-1"
 	printf '#include <stdio.h>\n\nint main(void)\n{\n\tputs("%s");\n\treturn 0;\n}\n' "$name" >"$dir/$name-1/hello.c"
 	tar -C "$dir" --mtime=@1793577600 --sort=name --owner=0 --group=0 -cf - "$name-1" | gzip -n >"$dir/$name-1.tar.gz"
@@ -78,15 +78,15 @@ lookaside() {
 # repository WAY RELEASE: a git repository of hello-mini with what its way commits: A the spec and the sources, B a stub, document and
 # lock, C document and lock.
 repository() {
-	local way=$1 dir=/srv/work/$1 from
-	from=/srv/work/meta-$way
-	srpm2git import --mirrors "/srv/work/mirrors-$way" --metadata "$from" "$(source_rpm hello-mini "$2")"
+	local way=$1 dir=/srv/build/$1 from
+	from=/srv/build/meta-$way
+	srpm2git import --mirrors "/srv/build/mirrors-$way" --metadata "$from" "$(source_rpm hello-mini "$2")"
 	mkdir -p "$dir"
 	cd "$dir"
 	cp "$from"/packages/hello-mini/* .
 	rm -f greet.patch hello-mini-1.tar.gz
 	case $way in
-	a) cp /srv/work/src/hello-mini/{greet.patch,hello-mini-1.tar.gz} . ;;
+	a) cp /srv/build/src/hello-mini/{greet.patch,hello-mini-1.tar.gz} . ;;
 	b) toml2spec checkout -f --stub ;;
 	c) rm hello-mini.spec ;;
 	esac
@@ -99,16 +99,16 @@ repository() {
 make_packages() {
 	mkdir -p /srv/git /srv/made
 	# What srpm2git writes again of what it took in.
-	srpm2git import --mirrors /srv/work/mirrors --metadata /srv/work/metadata "$(source_rpm hello-mini 1)"
-	srpm2git srpm --mirrors /srv/work/mirrors --metadata /srv/work/metadata -o /srv/made hello-mini
-	lookaside hello-mini /srv/work/src/hello-mini/hello-mini-1.tar.gz
-	lookaside hello-mini /srv/work/src/hello-mini/greet.patch
+	srpm2git import --mirrors /srv/build/mirrors --metadata /srv/build/metadata "$(source_rpm hello-mini 1)"
+	srpm2git srpm --mirrors /srv/build/mirrors --metadata /srv/build/metadata -o /srv/made hello-mini
+	lookaside hello-mini /srv/build/src/hello-mini/hello-mini-1.tar.gz
+	lookaside hello-mini /srv/build/src/hello-mini/greet.patch
 	repository a 2
 	repository b 3
 	repository c 4
 	# hello-mirror: in no cache; its sources are in its git mirror alone.
-	srpm2git import --mirrors /srv/git/mirrors --metadata /srv/work/metadata2 "$(source_rpm hello-mirror 1)"
-	git clone -q --bare /srv/work/metadata2 /srv/git/metadata
+	srpm2git import --mirrors /srv/git/mirrors --metadata /srv/build/metadata2 "$(source_rpm hello-mirror 1)"
+	git clone -q --bare /srv/build/metadata2 /srv/git/metadata
 	git daemon --export-all --base-path=/srv/git --listen=127.0.0.1 --reuseaddr /srv/git >"$logs"/git.log 2>&1 &
 }
 
@@ -136,9 +136,9 @@ regen_again() {
 	: >"$logs"/calls
 	T=200 k regen-repo --make-task --wait build
 	called '^createrepo_c .* --update --skip-stat '
-	primary >/srv/work/primary.xml
-	for name in hello-mini hello-mirror mini-base mini-gcc weld-bridge-spec; do grep -q "<name>$name</name>" /srv/work/primary.xml; done
-	grep -q 'href="toplink/packages/hello-mini/1/' /srv/work/primary.xml
+	primary >/srv/build/primary.xml
+	for name in hello-mini hello-mirror mini-base mini-gcc weld-bridge-spec; do grep -q "<name>$name</name>" /srv/build/primary.xml; done
+	grep -q 'href="toplink/packages/hello-mini/1/' /srv/build/primary.xml
 }
 
 # merge_modes: an operator may have external repositories merged by name alone, or not at all.
@@ -148,8 +148,8 @@ merge_modes() {
 	for mode in simple bare; do
 		k edit-external-repo -t build -m "$mode" mini
 		T=200 k regen-repo --make-task --wait build
-		primary >/srv/work/primary.xml
-		for name in hello-mini hello-mirror mini-base; do grep -q "<name>$name</name>" /srv/work/primary.xml; done
+		primary >/srv/build/primary.xml
+		for name in hello-mini hello-mirror mini-base; do grep -q "<name>$name</name>" /srv/build/primary.xml; done
 		zcat "$(repodata)"/*pkgorigins.gz | grep -q "$(printf 'mini-base-12-1.x86_64\thttp://127.0.0.1:8090/mini/')"
 	done
 	called '^mergerepo_c --koji --simple -b '
@@ -182,8 +182,8 @@ dist_repo() {
 	T=150 k dist-repo --wait -a x86_64 --non-latest dest "$key"
 	T=150 k dist-repo --wait -a x86_64 --with-src --non-latest dest "$key"
 	called '^createrepo_c .*--update'
-	dnf -q --setopt=reposdir=/nonexistent --setopt=cachedir=/srv/work/dnf --repofrompath="dist,file://$top" --repo dist list --available --showduplicates | tee /srv/work/dnf.list
-	[ "$(grep -c '^hello-m' /srv/work/dnf.list)" -ge 4 ]
+	dnf -q --setopt=reposdir=/nonexistent --setopt=cachedir=/srv/build/dnf --repofrompath="dist,file://$top" --repo dist list --available --showduplicates | tee /srv/build/dnf.list
+	[ "$(grep -c '^hello-m' /srv/build/dnf.list)" -ge 4 ]
 	[ "$(find "$top/../src/Packages/" -name '*.src.rpm' | wc -l)" -ge 4 ]
 	for path in "$top"/Packages/h/*.rpm; do
 		cmp "$path" /mnt/koji/packages/*/1/*/data/signed/"$key"/x86_64/"${path##*/}"
@@ -216,9 +216,9 @@ built() {
 
 # runs NAME RELEASE: what was built says which package it is.
 runs() {
-	rpm2cpio "/mnt/koji/packages/$1/1/$2/x86_64/$1-1-$2.x86_64.rpm" | cpio -i --quiet --to-stdout "./usr/bin/$1" >/srv/work/run
-	chmod 755 /srv/work/run
-	[ "$(/srv/work/run)" = "$1" ]
+	rpm2cpio "/mnt/koji/packages/$1/1/$2/x86_64/$1-1-$2.x86_64.rpm" | cpio -i --quiet --to-stdout "./usr/bin/$1" >/srv/build/run
+	chmod 755 /srv/build/run
+	[ "$(/srv/build/run)" = "$1" ]
 }
 
 both_run() {
@@ -230,10 +230,10 @@ both_run() {
 origins_hold() {
 	local id
 	id=$(sql koji -tAc 'select max(buildroot_id) from standard_buildroot')
-	k call listRPMs --json-output --kwargs "{\"componentBuildrootID\": $id}" >/srv/work/components.json
+	k call listRPMs --json-output --kwargs "{\"componentBuildrootID\": $id}" >/srv/build/components.json
 	python3 - <<-'PY'
 		import json
-		rpms = {r['name']: r['external_repo_name'] for r in json.load(open('/srv/work/components.json'))}
+		rpms = {r['name']: r['external_repo_name'] for r in json.load(open('/srv/build/components.json'))}
 		print(rpms)
 		assert rpms.get('mini-base') == rpms.get('mini-gcc') == 'mini', rpms
 	PY

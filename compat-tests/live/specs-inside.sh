@@ -61,7 +61,7 @@ differ() {
 
 # equal NAME WAY: what was built of the original is what was built of WAY; says what is not. A source package has its spec.
 equal() {
-	local out=/weld/work/$1/out way=$2 rpm tags ok=0 all=0 bad=0
+	local out=/weld/build/$1/out way=$2 rpm tags ok=0 all=0 bad=0
 	for rpm in "$out"/original/*.rpm; do
 		if cmp -s "$rpm" "$out/$way/${rpm##*/}"; then
 			ok=$((ok + 1))
@@ -79,7 +79,7 @@ equal() {
 
 # prepare NAME SOURCE: the three specs and their sources.
 prepare() {
-	local dir=/weld/work/$1 way
+	local dir=/weld/build/$1 way
 	mkdir -p "$dir"/{original,back,bare}
 	spec_of "$1" "$2" >"$dir/original/$1.spec"
 	spec2toml -o "$dir" "$dir/original/$1.spec"
@@ -112,7 +112,7 @@ report() {
 ok=true
 while read -r kind name source; do
 	[ -n "$source" ] || continue
-	dir=/weld/work/$name
+	dir=/weld/build/$name
 	prove prepare "$name" "$source"
 	back=$ok ok=true
 	prove build "$dir/original" "$dir/out/original" "$name"
