@@ -41,7 +41,7 @@ as before, but ostree does not see it until unpack. What is packed already is no
 	cmd.Flags().StringArrayVar(&o.allBut, "all-but", nil, "pack all collections but this; may be given again")
 	cmd.Flags().DurationVar(&o.older, "older-than", 0, "leave out collections that have changed since, as in 720h")
 	cmd.Flags().IntVar(&o.level, "level", usualLevel, "compress with libzstd at this level, 1 to 19; 0: with the encoder that needs no helper; default: 12, or 0 where its encoder is not installed")
-	cmd.Flags().Lookup("level").DefValue = "" // the text tells it
+	cmd.Flags().Lookup("level").DefValue = "0" // not printed: the text tells it
 	return cmd
 }
 
