@@ -5,6 +5,7 @@ package judges
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
@@ -35,3 +36,20 @@ func Missing(t testing.TB, format string, args ...any) {
 
 // CI tells whether a missing judge is a failure.
 func CI() bool { return os.Getenv("CI") == "true" }
+
+// RPM6 gives a directory in the system with rpm 6 that WELD_RPM6 names, and its path in there; it is gone after the test. Without that system
+// the test is skipped: make unstable makes one.
+func RPM6(t testing.TB) (root, dir, inside string) {
+	t.Helper()
+	root = os.Getenv("WELD_RPM6")
+	if root == "" {
+		t.Skip("WELD_RPM6 names no system with rpm 6")
+	}
+	Need(t, "chroot")
+	dir, err := os.MkdirTemp(filepath.Join(root, "tmp"), "weld")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return root, dir, "/tmp/" + filepath.Base(dir)
+}

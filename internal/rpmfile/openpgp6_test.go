@@ -10,6 +10,7 @@ import (
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	"github.com/weld-linux/weld-bridge/internal/judges"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile/rpmtest"
 )
@@ -45,15 +46,7 @@ func TestOpenPGP6(t *testing.T) {
 	if _, err := plain.Sign(signer, rpmfile.SignOptions{}); err == nil || !strings.Contains(err.Error(), "format 4 cannot hold") {
 		t.Errorf("in format 4: %v", err)
 	}
-	root := os.Getenv("WELD_RPM6")
-	if root == "" {
-		t.Skip("WELD_RPM6 names no system with rpm 6")
-	}
-	dir, err := os.MkdirTemp(filepath.Join(root, "tmp"), "weld")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	root, dir, inside := judges.RPM6(t)
 	var public bytes.Buffer
 	if err := keys.WritePublic(&public); err != nil {
 		t.Fatal(err)
@@ -63,7 +56,6 @@ func TestOpenPGP6(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	inside := "/tmp/" + filepath.Base(dir)
 	run(t, true, "chroot", root, "rpmkeys", "--dbpath", inside+"/db", "--import", inside+"/key.asc")
 	if out := run(t, true, "chroot", root, "rpmkeys", "--dbpath", inside+"/db", "-Kv", inside+"/x.rpm"); !strings.Contains(out, "V6") {
 		t.Error(out)

@@ -14,21 +14,7 @@ import (
 
 // TestSignRPM6 asks rpm 6, in the root directory of another system that WELD_RPM6 names, for its opinion.
 func TestSignRPM6(t *testing.T) {
-	root := os.Getenv("WELD_RPM6")
-	if root == "" {
-		t.Skip("WELD_RPM6 names no system with rpm 6")
-	}
-	judges.Need(t, "chroot")
-	dir, err := os.MkdirTemp(filepath.Join(root, "tmp"), "weld")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	inside, err := filepath.Rel(root, dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	inside = "/" + inside
+	root, dir, inside := judges.RPM6(t)
 	write := func(name string, data []byte) string {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
 			t.Fatal(err)
@@ -71,16 +57,7 @@ func TestSignRPM6(t *testing.T) {
 
 // TestLikeRPMSign6 compares our signature headers with those of rpmsign 6, by the same key and at the same second.
 func TestLikeRPMSign6(t *testing.T) {
-	root := os.Getenv("WELD_RPM6")
-	if root == "" {
-		t.Skip("WELD_RPM6 names no system with rpm 6")
-	}
-	dir, err := os.MkdirTemp(filepath.Join(root, "tmp"), "weld")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	inside := "/tmp/" + filepath.Base(dir)
+	root, dir, inside := judges.RPM6(t)
 	script := func(name, text string) string {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\nexec "+text+" \"$@\"\n"), 0o755); err != nil {
 			t.Fatal(err)
@@ -109,7 +86,8 @@ func TestLikeRPMSign6(t *testing.T) {
 			root, "rpmsign", "--define", "__gpg " + inside + "/gpg", "--define",
 			"_gpg_path " + inside + "/home", "--define", "_gpg_name " + algo + "@example.org", inside + "/x.rpm",
 		}, args...)...)
-		if data, err = os.ReadFile(file); err != nil {
+		data, err := os.ReadFile(file)
+		if err != nil {
 			t.Fatal(err)
 		}
 		return data

@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/weld-linux/weld-bridge/internal/cpio"
 	"github.com/weld-linux/weld-bridge/internal/judges"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile"
+	"github.com/weld-linux/weld-bridge/internal/rpmfile/rpmtest"
 )
 
 // buildSpec has every kind of file that a package can hold.
@@ -99,16 +99,7 @@ func TestRPMBuild(t *testing.T) {
 
 // TestRPMBuild6 does the same with rpm 6, in the system that WELD_RPM6 names, in both formats.
 func TestRPMBuild6(t *testing.T) {
-	root := os.Getenv("WELD_RPM6")
-	if root == "" {
-		t.Skip("WELD_RPM6 names no system with rpm 6")
-	}
-	dir, err := os.MkdirTemp(filepath.Join(root, "tmp"), "weld")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	inside := "/tmp/" + filepath.Base(dir)
+	root, dir, inside := judges.RPM6(t)
 	for name, text := range map[string]string{"sample.spec": buildSpec, "sample.txt": "text\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -165,40 +156,11 @@ func checkBuilt(t *testing.T, dir string) {
 		if result, err = p.VerifyArchive(bytes.NewReader(archive)); err != nil || result.Err() != nil {
 			t.Errorf("%s: payload %v, %v", path, err, result.Err())
 		}
-		canonical(t, p, archive)
-	}
-}
-
-// canonical writes the archive again.
-func canonical(t *testing.T, p *rpmfile.Package, archive []byte) {
-	t.Helper()
-	files, err := p.Files()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var again bytes.Buffer
-	w := cpio.NewWriter(&again)
-	r := cpio.NewReader(bytes.NewReader(archive), rpmfile.PayloadSizes(files))
-	for {
-		e, err := r.Next()
-		if err == io.EOF {
-			break
-		}
+		files, err := p.Files()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.WriteHeader(e); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.Copy(w, r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(again.Bytes(), archive) {
-		t.Errorf("%v: the archive is written otherwise", p.NEVRA())
+		rpmtest.Rewrite(t, archive, files)
 	}
 }
 

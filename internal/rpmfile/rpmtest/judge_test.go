@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/weld-linux/weld-bridge/internal/cpio"
 	"github.com/weld-linux/weld-bridge/internal/judges"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile/rpmtest"
@@ -78,39 +77,7 @@ func TestSamples(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			rewrite(t, archive, files)
+			rpmtest.Rewrite(t, archive, files)
 		})
-	}
-}
-
-// rewrite reads an archive and writes it again.
-func rewrite(t *testing.T, archive []byte, files []rpmfile.File) {
-	t.Helper()
-	var again bytes.Buffer
-	w := cpio.NewWriter(&again)
-	r := cpio.NewReader(bytes.NewReader(archive), rpmfile.PayloadSizes(files))
-	for {
-		e, err := r.Next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !e.Canonical() {
-			t.Errorf("%q is not canonical", e.Name)
-		}
-		if err := w.WriteHeader(e); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.Copy(w, r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(again.Bytes(), archive) {
-		t.Error("the archive comes back otherwise")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"testing"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -138,4 +139,36 @@ func newCompressor(out io.Writer, compressor, flags string) (io.WriteCloser, err
 		return lzma.NewWriter(out)
 	}
 	return nil, fmt.Errorf("rpmtest cannot write %q", compressor)
+}
+
+// Rewrite reads a plain payload and writes it again, which must give the same bytes in the form that rpm writes.
+func Rewrite(t testing.TB, archive []byte, files []rpmfile.File) {
+	t.Helper()
+	var again bytes.Buffer
+	w := cpio.NewWriter(&again)
+	r := cpio.NewReader(bytes.NewReader(archive), rpmfile.PayloadSizes(files))
+	for {
+		e, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !e.Canonical() {
+			t.Errorf("%q is not canonical", e.Name)
+		}
+		if err := w.WriteHeader(e); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(w, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(again.Bytes(), archive) {
+		t.Error("the archive comes back otherwise")
+	}
 }
