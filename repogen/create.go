@@ -45,8 +45,9 @@ type createFlags struct {
 func newCreateCmd() *cobra.Command {
 	f := &createFlags{}
 	cmd := &cobra.Command{
-		Use:   "create [options] DIR",
-		Short: "Make the metadata of a directory of packages (createrepo_c)",
+		Use:                   "create [options] DIR",
+		DisableFlagsInUseLine: true,
+		Short:                 "Make the metadata of a directory of packages (createrepo_c)",
 		Long: `Create reads every package below DIR once and makes DIR/repodata. The options and their defaults are those
 of createrepo_c 1.2. The old repodata is exchanged for the new one in a single step.
 
@@ -72,9 +73,9 @@ func (f *createFlags) add(cmd *cobra.Command) {
 	p.BoolVarP(&f.quiet, "quiet", "q", false, "print errors only")
 	p.BoolVarP(&f.verbose, "verbose", "v", false, "say what is done")
 	p.StringArrayVarP(&f.Excludes, "excludes", "x", nil, "leave out files and directories that match `GLOB`")
-	p.StringVar(&f.BaseDir, "basedir", "", "directory that a relative DIR is in")
+	p.StringVar(&f.BaseDir, "basedir", "", "`DIR` that a relative DIR is in")
 	p.StringVarP(&f.BaseURL, "baseurl", "u", "", "`URL` that the locations of all packages start from")
-	p.StringVarP(&f.group, "groupfile", "g", "", "comps file to include; a relative path starts at DIR")
+	p.StringVarP(&f.group, "groupfile", "g", "", "comps `FILE` to include; a relative path starts at DIR")
 	p.StringVarP(&f.PkgChecksum, "checksum", "s", "sha256", "checksum of packages and metadata: sha224, sha256, sha384, sha512, sha1, md5")
 	p.BoolVarP(&f.pretty, "pretty", "p", true, "indent the XML")
 	p.BoolVar(&f.noPretty, "no-pretty", false, "do not indent the XML")
@@ -82,30 +83,30 @@ func (f *createFlags) add(cmd *cobra.Command) {
 	p.BoolVar(&f.noDatabase, "no-database", false, "make no sqlite databases (default)")
 	p.BoolVar(&f.Layout.FilelistsExt, "filelists-ext", false, "make filelists-ext with the digests of the files")
 	p.BoolVar(&f.Update, "update", false, "reuse the metadata of packages that have not changed")
-	p.StringArrayVar(&f.UpdatePaths, "update-md-path", nil, "reuse the metadata of this repository too")
+	p.StringArrayVar(&f.UpdatePaths, "update-md-path", nil, "reuse the metadata of the repository at `URL` too")
 	p.BoolVar(&f.SkipStat, "skip-stat", false, "with --update: a package of the same name is the same package")
 	p.BoolVar(&f.Split, "split", false, "take several directories, one a medium of a set")
 	p.StringVarP(&f.pkgList, "pkglist", "i", "", "`FILE` that lists the packages, one a line")
-	p.StringArrayVarP(&f.include, "includepkg", "n", nil, "package to take; may be given more than once")
-	p.StringVarP(&f.OutputDir, "outputdir", "o", "", "make repodata in this directory")
+	p.StringArrayVarP(&f.include, "includepkg", "n", nil, "`PACKAGE` to take, as in --pkglist; may be given more than once")
+	p.StringVarP(&f.OutputDir, "outputdir", "o", "", "make repodata in `DIR`, which exists")
 	p.BoolVarP(&f.SkipSymlinks, "skip-symlinks", "S", false, "leave out packages that are symbolic links")
 	p.IntVar(&f.ChangelogLimit, "changelog-limit", 10, "changelog entries to keep of each package; -1 for all")
-	p.BoolVar(&f.unique, "unique-md-filenames", true, "put the checksum into the names of the metadata files (default)")
+	p.BoolVar(&f.unique, "unique-md-filenames", true, "put the checksum into the names of the metadata files")
 	p.BoolVar(&f.simple, "simple-md-filenames", false, "leave the checksum out of the names")
 	p.IntVar(&f.retain, "retain-old-md", 0, "0 removes the old metadata, any other number keeps it")
 	p.StringVar(&f.retainAge, "retain-old-md-by-age", "", "keep old metadata that is not older than `AGE` (2h, 30d)")
 	p.StringArrayVar(&f.distro, "distro", nil, "distribution tag, as `CPEID,NAME` or NAME")
-	p.StringArrayVar(&f.ContentTags, "content", nil, "tag for the content")
-	p.StringArrayVar(&f.RepoTags, "repo", nil, "tag for the repository")
+	p.StringArrayVar(&f.ContentTags, "content", nil, "`TAG` for the content")
+	p.StringArrayVar(&f.RepoTags, "repo", nil, "`TAG` for the repository")
 	p.StringVar(&f.Revision, "revision", "", "revision of the repository (default: the time)")
 	p.BoolVar(&f.FixTimestamps, "set-timestamp-to-revision", false, "use the revision as the time of the metadata files")
 	p.StringVar(&f.ReadList, "read-pkgs-list", "", "write the names of the packages that were read to `FILE`")
 	p.IntVar(&f.Workers, "workers", 5, "packages to read at once")
 	f.addCompression(cmd)
-	p.BoolVar(&f.keepAll, "keep-all-metadata", true, "with --update: keep additional metadata (default)")
+	p.BoolVar(&f.keepAll, "keep-all-metadata", true, "with --update: keep additional metadata")
 	p.BoolVar(&f.discard, "discard-additional-metadata", false, "with --update: drop additional metadata")
 	p.BoolVar(&f.compat, "compatibility", false, "write what yum of EL7 reads: gzip, sqlite, plain comps")
-	p.StringVarP(&f.CacheDir, "cachedir", "c", "", "keep checksums of packages in this directory")
+	p.StringVarP(&f.CacheDir, "cachedir", "c", "", "keep checksums of packages in `DIR`; a relative path starts at the output directory")
 	p.BoolVar(&f.deltas, "deltas", false, "not offered")
 	p.StringArrayVar(&f.oldPackages, "oldpackagedirs", nil, "not offered")
 	p.IntVar(&f.numDeltas, "num-deltas", 1, "not offered")
@@ -140,6 +141,7 @@ func (f *createFlags) run(cmd *cobra.Command, dirs []string) error {
 		return err
 	}
 	stderr := cmd.ErrOrStderr()
+	f.Fail = func(s string) { fmt.Fprintln(stderr, s) }
 	if !f.quiet {
 		f.Warn = func(s string) { fmt.Fprintf(stderr, "warning: %s\n", s) }
 	}
@@ -164,6 +166,11 @@ func (f *createFlags) options(cmd *cobra.Command, dir string) error {
 	}
 	if f.zckDict != "" && !f.zck {
 		return cli.Usagef("--zck-dict-dir needs --zck")
+	}
+	for option, typ := range map[string]string{"checksum": f.PkgChecksum, "repomd-checksum": f.repomdChecksum} {
+		if _, err := repodata.NewHash(typ); err != nil && typ != "" {
+			return cli.Usagef("--%s: %v", option, err)
+		}
 	}
 	f.Now = time.Now()
 	if f.ChangelogLimit < -1 {
@@ -220,7 +227,7 @@ func (f *createFlags) layout() error {
 		}
 		c, err := repodata.ParseCompression(name)
 		if err != nil {
-			return fmt.Errorf("--%s: %w", option, err)
+			return cli.Usagef("--%s: %v", option, err)
 		}
 		for _, t := range targets {
 			*t = c

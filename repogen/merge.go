@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -26,13 +25,16 @@ type mergeFlags struct {
 func newMergeCmd() *cobra.Command {
 	f := &mergeFlags{}
 	cmd := &cobra.Command{
-		Use:   "merge --repo URL --repo URL [options]",
-		Short: "Merge the metadata of repositories (mergerepo_c)",
+		Use:                   "merge --repo URL --repo URL [options]",
+		DisableFlagsInUseLine: true,
+		Short:                 "Merge the metadata of repositories (mergerepo_c)",
 		Long: `Merge makes one repository's metadata out of that of several, which are directories or file, http and
 https URLs. The options and their defaults are those of mergerepo_c 1.2.
 
 With --koji, packages come from the first repository that has their build, so that a tag's own build hides those
-of external repositories; pkgorigins says where each came from.`,
+of external repositories; pkgorigins says where each came from.
+
+Exit status: 0 done, 1 failed, 2 wrong usage.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if wantsVersion(cmd) {
 				return nil
@@ -43,15 +45,15 @@ of external repositories; pkgorigins says where each came from.`,
 	addVersion(cmd, "")
 	p := cmd.Flags()
 	p.SortFlags = false
-	p.StringArrayVarP(&f.Repos, "repo", "r", nil, "repository to merge; may be given more than once")
+	p.StringArrayVarP(&f.Repos, "repo", "r", nil, "`URL` or directory of a repository to merge; may be given more than once")
 	p.StringVar(&f.PrefixOld, "repo-prefix-search", "", "start of base URLs to replace")
 	p.StringVar(&f.PrefixNew, "repo-prefix-replace", "", "what to put in its place")
-	p.StringVarP(&f.archList, "archlist", "a", "", "architectures to take (default: all)")
+	p.StringVarP(&f.archList, "archlist", "a", "", "`ARCHES` to take, with commas between (default: all)")
 	p.BoolVarP(&f.database, "database", "d", false, "make sqlite databases")
-	p.BoolVar(&f.noDatabase, "no-database", false, "make no sqlite databases (default)")
+	p.BoolVar(&f.noDatabase, "no-database", false, "make no sqlite databases")
 	p.BoolVar(&f.Layout.FilelistsExt, "filelists-ext", false, "make filelists-ext with the digests of the files")
-	p.BoolVarP(&f.verbose, "verbose", "v", false, "say what is done")
-	p.StringVarP(&f.Output, "outputdir", "o", "merged_repo", "directory to make the repository in")
+	p.BoolVarP(&f.verbose, "verbose", "v", false, "no effect: warnings are always shown")
+	p.StringVarP(&f.Output, "outputdir", "o", "merged_repo", "`DIR` to make the repository in")
 	p.BoolVar(&f.NoGroups, "nogroups", false, "leave group metadata out")
 	p.BoolVar(&f.NoUpdateInfo, "noupdateinfo", false, "leave updateinfo out")
 	p.StringVar(&f.compressType, "compress-type", "", "compression: gz, bz2, xz, zstd")
@@ -59,15 +61,15 @@ of external repositories; pkgorigins says where each came from.`,
 	p.StringVar(&f.zckDict, "zck-dict-dir", "", "take the dictionaries for these (primary.xml.zdict, ...) from `DIR`")
 	p.StringVar(&f.method, "method", "", "of packages with one name and architecture: repo (first), ts (newest), nvr (highest)")
 	p.BoolVar(&f.all, "all", false, "take every version")
-	p.StringVar(&f.NoArch, "noarch-repo", "", "take noarch packages from this repository where it has them")
-	p.BoolVar(&f.unique, "unique-md-filenames", true, "put the checksum into the names of the metadata files (default)")
+	p.StringVar(&f.NoArch, "noarch-repo", "", "take noarch packages from the repository at `URL` where it has them")
+	p.BoolVar(&f.unique, "unique-md-filenames", true, "put the checksum into the names of the metadata files")
 	p.BoolVar(&f.simpleNames, "simple-md-filenames", false, "leave the checksum out of the names")
 	p.BoolVar(&f.OmitBaseURL, "omit-baseurl", false, "give no base URL to packages that have none")
 	p.BoolVarP(&f.Koji, "koji", "k", false, "take each build from one repository only, as koji wants it")
 	p.BoolVar(&f.Simple, "simple", false, "with --koji: take everything")
 	p.BoolVar(&f.Origins, "pkgorigins", false, "say where each package comes from")
 	p.BoolVar(&f.archExpand, "arch-expand", false, "take compatible and multilib architectures too")
-	p.StringVarP(&f.GroupFile, "groupfile", "g", "", "comps file to include")
+	p.StringVarP(&f.GroupFile, "groupfile", "g", "", "comps `FILE` to include")
 	p.StringVarP(&f.Blocked, "blocked", "b", "", "with --koji: `FILE` with names of source packages to leave out")
 	return cmd
 }
@@ -79,7 +81,6 @@ func (f *mergeFlags) run(cmd *cobra.Command, args []string) error {
 	if err := f.options(); err != nil {
 		return err
 	}
-	f.Warn = func(s string) { fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", s) }
 	f.Now = time.Now()
 	return repo.Merge(cmd.Context(), f.MergeOptions)
 }
@@ -94,7 +95,7 @@ func (f *mergeFlags) options() error {
 	if f.compressType != "" {
 		c, err := repodata.ParseCompression(f.compressType)
 		if err != nil {
-			return err
+			return cli.Usagef("--compress-type: %v", err)
 		}
 		l.XML, l.Extra, l.Database = c, c, c
 	}

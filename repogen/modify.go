@@ -25,11 +25,15 @@ type modifyFlags struct {
 func newModifyCmd() *cobra.Command {
 	f := &modifyFlags{}
 	cmd := &cobra.Command{
-		Use:   "modify [options] FILE REPODATA",
-		Short: "Add or remove metadata files (modifyrepo_c)",
+		Use:                   "modify [options] FILE REPODATA",
+		DisableFlagsInUseLine: true,
+		Short:                 "Add or remove metadata files (modifyrepo_c)",
 		Long: `Modify adds FILE to the metadata in the directory REPODATA, or with --remove takes a file out. The options
 are those of modifyrepo_c 1.2. The new repomd.xml takes the place of the old one in a single step, after the files
-that it names.`,
+that it names. Runs over one directory wait for each other. A signature of repomd.xml (repomd.xml.asc) is left as it is,
+and is no longer right.
+
+Exit status: 0 done, 1 failed, 2 wrong usage.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if wantsVersion(cmd) {
 				return nil
@@ -42,13 +46,13 @@ that it names.`,
 	p.SortFlags = false
 	p.StringVar(&f.mdType, "mdtype", "", "type of the metadata (default: the file name up to its first dot)")
 	p.StringVar(&f.remove, "remove", "", "take metadata of this `TYPE` out")
-	p.BoolVar(&f.compress, "compress", true, "compress the file (default)")
+	p.BoolVar(&f.compress, "compress", true, "compress the file")
 	p.BoolVar(&f.noCompress, "no-compress", false, "do not compress the file")
 	p.StringVar(&f.compressType, "compress-type", "", "compression: gz, bz2, xz, zstd (default zstd)")
 	p.StringVarP(&f.checksum, "checksum", "s", "sha256", "type of the checksum")
-	p.BoolVar(&f.unique, "unique-md-filenames", true, "put the checksum into the file name (default)")
+	p.BoolVar(&f.unique, "unique-md-filenames", true, "put the checksum into the file name")
 	p.BoolVar(&f.simple, "simple-md-filenames", false, "leave the checksum out of the file name")
-	p.BoolVar(&f.verbose, "verbose", false, "say what is done")
+	p.BoolVar(&f.verbose, "verbose", false, "no effect: warnings are always shown")
 	p.StringVarP(&f.batch, "batchfile", "f", "", "`FILE` with several changes")
 	p.StringVar(&f.newName, "new-name", "", "name for the file")
 	p.BoolVar(&f.zck, "zck", false, "write a zchunk file beside the other")
@@ -87,7 +91,7 @@ func (f *modifyFlags) one(c repo.Change) ([]repo.Change, error) {
 	if f.compressType != "" {
 		var err error
 		if c.Compression, err = repodata.ParseCompression(f.compressType); err != nil {
-			return nil, err
+			return nil, cli.Usagef("--compress-type: %v", err)
 		}
 	}
 	if f.noCompress {

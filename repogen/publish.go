@@ -121,7 +121,9 @@ func newPublishCmd() *cobra.Command {
 what has not changed is taken from the last run. Clients see the old state or the new one, each with its signature;
 the files of some generations before stay for those who are still reading them.
 
-A collection that has not changed is not published again.`,
+A collection that has not changed is not published again.
+
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 published, but packages were left out.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -178,16 +180,19 @@ func (f *publishFlags) run(cmd *cobra.Command) error {
 
 func (f *publishFlags) report(cmd *cobra.Command, done *repo.Published) error {
 	if f.asJSON {
-		return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{
+		if err := json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{
 			"collection": f.collection, "generation": done.ID, "commit": done.Commit, "packages": done.Packages,
 			"left_out": done.LeftOut, "unchanged": done.Unchanged, "exported": done.Exported,
-		})
+		}); err != nil {
+			return err
+		}
+	} else {
+		what := "published"
+		if done.Unchanged {
+			what = "unchanged"
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %d packages, generation %.12s\n", f.collection, what, done.Packages, done.ID)
 	}
-	what := "published"
-	if done.Unchanged {
-		what = "unchanged"
-	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %d packages, generation %.12s\n", f.collection, what, done.Packages, done.ID)
 	if done.LeftOut > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%d packages were left out\n", done.LeftOut)
 		return cli.ErrSomeFailed

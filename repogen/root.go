@@ -51,6 +51,7 @@ func versionLine() string {
 func runStandIn(cmd *cobra.Command, args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // the second signal kills
 	name, usage, _ := strings.Cut(cmd.Use, " ")
 	cmd.Use = name + "repo_c " + usage
 	cmd.SetContext(ctx)
@@ -88,7 +89,7 @@ func wantsVersion(cmd *cobra.Command) bool {
 
 // errRefused says which option of createrepo_c is not offered, and why.
 func errRefused(option, why string) error {
-	return fmt.Errorf("--%s is not offered: %s", option, why)
+	return cli.Usagef("--%s is not offered: %s", option, why)
 }
 
 // isRegular reports whether path is a file.

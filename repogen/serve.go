@@ -26,7 +26,9 @@ func newServeCmd() *cobra.Command {
 at the same address. What is imported while it runs is shown at the next refresh. Package files are made again from
 the store when they are asked for, checked, and kept as long as there is room in the cache.
 
-It prints the address that it listens on, and stops at SIGTERM once the answers under way are finished.`,
+It prints the address that it listens on, and stops at SIGTERM once the answers under way are finished.
+
+Exit status: 0 stopped, 1 failed, 2 wrong usage.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}

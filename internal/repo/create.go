@@ -56,9 +56,11 @@ type CreateOptions struct {
 
 	TempDir string // where databases are filled; the output directory when empty
 
-	Now  time.Time    // of the run; it becomes the revision and the time of the files
-	Warn func(string) // told what was odd but did not stop the run; may be nil
-	Info func(string) // told what happens; may be nil
+	Now time.Time // of the run; it becomes the revision and the time of the files
+	// These are called from several goroutines and may be nil.
+	Fail func(string) // told which packages are left out; Warn when nil
+	Warn func(string) // told what was odd but did not stop the run
+	Info func(string) // told what happens
 }
 
 // DefaultLayout is what createrepo_c 1.2 writes when it is not told otherwise.
@@ -70,6 +72,14 @@ func (o *CreateOptions) warnf(format string, args ...any) {
 	if o.Warn != nil {
 		o.Warn(fmt.Sprintf(format, args...))
 	}
+}
+
+func (o *CreateOptions) failf(format string, args ...any) {
+	if o.Fail == nil {
+		o.warnf(format, args...)
+		return
+	}
+	o.Fail(fmt.Sprintf(format, args...))
 }
 
 func (o *CreateOptions) infof(format string, args ...any) {
@@ -139,14 +149,18 @@ func (c *creation) prepare(dirs []string) error {
 	if o.OutputDir != "" {
 		c.outDir = normalDir(o.OutputDir)
 		if info, err := os.Stat(c.outDir); err != nil || !info.IsDir() {
-			return fmt.Errorf("specified outputdir %q doesn't exist", o.OutputDir)
+			return fmt.Errorf("outputdir %q must be a directory that exists", o.OutputDir)
 		}
 	}
 	if o.CacheDir != "" {
 		if !strings.HasPrefix(o.CacheDir, "/") {
 			o.CacheDir = c.outDir + o.CacheDir
 		}
-		if err := os.Mkdir(o.CacheDir, 0o775); err != nil && !errors.Is(err, os.ErrExist) {
+		err := os.Mkdir(o.CacheDir, 0o775)
+		if info, statErr := os.Stat(o.CacheDir); errors.Is(err, os.ErrExist) && statErr == nil && info.IsDir() {
+			err = nil
+		}
+		if err != nil {
 			return fmt.Errorf("cannot use cachedir: %w", err)
 		}
 	}
@@ -163,6 +177,11 @@ func (c *creation) prepare(dirs []string) error {
 
 func (c *creation) run(ctx context.Context, dirs []string) (err error) {
 	o := c.opts
+	defer func() {
+		if c.old != nil {
+			err = errors.Join(err, c.old.Close())
+		}
+	}()
 	if o.Recycle {
 		if err := c.loadOld(ctx); err != nil {
 			return err
@@ -185,9 +204,6 @@ func (c *creation) run(ctx context.Context, dirs []string) (err error) {
 			}
 		}
 	}
-	if c.old != nil {
-		defer func() { err = errors.Join(err, c.old.Close()) }()
-	}
 	if o.KeepLast {
 		if err := c.findDuplicates(ctx); err != nil {
 			return err
@@ -197,10 +213,10 @@ func (c *creation) run(ctx context.Context, dirs []string) (err error) {
 	if err != nil {
 		return err
 	}
-	if c.old != nil && !o.Retention.set() && sameRepomd(md, c.old.repomd) {
+	if c.old != nil && !o.Retention.set() && c.old.own != nil && sameRepomd(md, c.old.own.repomd) {
 		return c.stay()
 	}
-	if err := atomicfile.Write(c.work.dir+"repomd.xml", md.Append(nil), 0o666); err != nil {
+	if err := c.work.writeRepomd(md); err != nil {
 		return err
 	}
 	if err := c.work.retain(o.Retention, o.Now); err != nil {
@@ -214,7 +230,7 @@ func (c *creation) stay() error {
 	c.opts.infof("new and old repodata match, not updating")
 	c.result.Unchanged = true
 	if c.opts.ReadList != "" && c.result.Packages == c.result.Reused {
-		return atomicfile.Write(c.opts.ReadList, nil, 0o666)
+		return writeList(c.opts.ReadList, nil)
 	}
 	return nil
 }
@@ -313,11 +329,28 @@ func (c *creation) writePackages(ctx context.Context) ([]repodata.Record, error)
 	}
 	c.warnDuplicates(names)
 	if c.opts.ReadList != "" {
-		if err := atomicfile.Write(c.opts.ReadList, read, 0o666); err != nil {
+		if err := writeList(c.opts.ReadList, read); err != nil {
 			return nil, errors.Join(err, out.abort())
 		}
 	}
 	return out.close()
+}
+
+// writeList writes a file that the caller named: /dev/stdout and the like are written to, not replaced.
+func writeList(path string, data []byte) error {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().IsRegular() {
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			path = real
+		}
+		return atomicfile.Write(path, data, 0o666)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
 }
 
 func (c *creation) warnDuplicates(names map[string][]string) {

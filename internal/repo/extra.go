@@ -5,12 +5,14 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/weld-linux/weld-bridge/internal/atomicfile"
 	"github.com/weld-linux/weld-bridge/internal/repodata"
 )
 
@@ -29,16 +31,19 @@ func (c *creation) extraRecords(ctx context.Context) ([]repodata.Record, error) 
 		}
 		records = append(records, r)
 	}
-	if c.old == nil || c.old.repomd == nil || c.opts.DiscardExtra {
+	if c.old == nil || c.old.own == nil || c.opts.DiscardExtra {
 		return addZck(c.work.dir, records, &c.layout, c.time)
 	}
 	seen := map[string]bool{}
-	for _, old := range c.old.repomd.Records {
+	for _, old := range c.old.own.repomd.Records {
 		if isPackageRecord(old.Type) || seen[old.Type] || c.opts.GroupFile != "" && strings.HasPrefix(old.Type, "group") {
 			continue
 		}
 		seen[old.Type] = true
-		r, err := c.keepExtra(old)
+		if err := c.checkOld(ctx, &old); err != nil {
+			return nil, fmt.Errorf("additional metadata of the old repodata, which could be discarded: %w", err)
+		}
+		r, err := c.keepExtra(ctx, old)
 		if err != nil {
 			return nil, err
 		}
@@ -174,12 +179,11 @@ func addZck(dir string, records []repodata.Record, l *Layout, t time.Time) ([]re
 		if strings.HasSuffix(r.Type, "_zck") || have[zckType(r.Type)] {
 			continue
 		}
-		base := filepath.Base(r.LocationHref)
-		in, err := os.Open(filepath.Join(dir, base))
+		in, err := os.Open(filepath.Join(dir, filepath.Base(r.LocationHref)))
 		if err != nil {
 			return nil, err
 		}
-		name := repodata.TrimSuffix(strings.TrimPrefix(base, r.Checksum.Value+"-"))
+		name := repodata.TrimSuffix(extraBase(&r))
 		zck, err := writeExtra(dir, zckType(r.Type), name, in, repodata.Zck, l, t)
 		if err = errors.Join(err, in.Close()); err != nil {
 			return nil, err
@@ -189,17 +193,40 @@ func addZck(dir string, records []repodata.Record, l *Layout, t time.Time) ([]re
 	return all, nil
 }
 
-// keepExtra carries a file of the old repodata over as it is.
-func (c *creation) keepExtra(old repodata.Record) (repodata.Record, error) {
-	from := filepath.Join(filepath.Dir(c.old.dir), filepath.FromSlash(old.LocationHref))
-	base := filepath.Base(old.LocationHref)
-	base = strings.TrimPrefix(base, old.Checksum.Value+"-")
-	to := filepath.Join(c.work.dir, base)
-	if err := copyFile(from, to); err != nil {
-		return repodata.Record{}, err
+// checkOld reports why an additional file of the old repodata cannot be carried over: repomd.xml may name any place, and the file
+// may not be what it says.
+func (c *creation) checkOld(ctx context.Context, old *repodata.Record) error {
+	base := extraBase(old)
+	if strings.HasPrefix(base, ".") || base == "repomd.xml" {
+		return fmt.Errorf("%s: location %q", old.Type, old.LocationHref)
 	}
-	r, err := describe(to, &c.layout, old)
+	if _, err := os.Lstat(filepath.Join(c.work.dir, base)); err == nil {
+		return fmt.Errorf("%s: another file is called %s", old.Type, base)
+	}
+	return c.old.own.verify(ctx, old)
+}
+
+// extraBase gives the name of a metadata file without the checksum.
+func extraBase(r *repodata.Record) string {
+	return strings.TrimPrefix(filepath.Base(r.LocationHref), r.Checksum.Value+"-")
+}
+
+// keepExtra carries a file of the old repodata over as it is.
+func (c *creation) keepExtra(ctx context.Context, old repodata.Record) (r repodata.Record, err error) {
+	in, err := c.old.own.record(ctx, &old)
 	if err != nil {
+		return r, err
+	}
+	defer in.Close()
+	base := extraBase(&old)
+	to := filepath.Join(c.work.dir, base)
+	if err := atomicfile.WriteFrom(to, 0o666, func(w io.Writer) error {
+		_, err := io.Copy(w, in)
+		return err
+	}); err != nil {
+		return r, err
+	}
+	if r, err = describe(to, &c.layout, old); err != nil {
 		return r, err
 	}
 	r.Timestamp = c.time.Unix()

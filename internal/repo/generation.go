@@ -107,6 +107,9 @@ func generate(ctx context.Context, c *content.Collection, dir string, opts *Publ
 	if err != nil {
 		return nil, err
 	}
+	if err := md.Check(); err != nil {
+		return nil, err
+	}
 	gen := &Generation{
 		Commit: c.Commit.String(), Repomd: md.Append(nil), Time: time.Unix(g.latest, 0).UTC(),
 		Packages: g.count, LeftOut: g.missed, Records: md.Records, members: list,

@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/weld-linux/weld-bridge/internal/atomicfile"
 	"github.com/weld-linux/weld-bridge/internal/repodata"
 	"github.com/weld-linux/weld-bridge/internal/rpmver"
 )
@@ -50,8 +48,7 @@ type MergeOptions struct {
 	Origins bool   // say where each package comes from; Koji does in any case
 	Blocked string // file with names of source packages that are left out; needs Koji
 
-	Now  time.Time
-	Warn func(string)
+	Now time.Time
 }
 
 // Merge makes one repository's metadata out of several. It fails when one of them cannot be read.
@@ -116,7 +113,7 @@ func (m *merging) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.Write(m.work.dir+"repomd.xml", md.Append(nil), 0o666); err != nil {
+	if err := m.work.writeRepomd(md); err != nil {
 		return err
 	}
 	if err := m.work.retain(Retention{}, m.opts.Now); err != nil {
@@ -136,6 +133,12 @@ func (m *merging) load(ctx context.Context) error {
 			return nil, nil, err
 		}
 		all, err := m.spool.load(ctx, src, m.opts.Layout.kinds(), wanted)
+		for _, p := range all {
+			// It would add lines to the list of origins.
+			if strings.ContainsAny(p.NVRA(), "\t\n") {
+				return nil, nil, fmt.Errorf("%q is not the name of a package", p.NVRA())
+			}
+		}
 		return src, dropTwins(all), err
 	}
 	for _, place := range m.opts.Repos {
@@ -309,9 +312,8 @@ func (m *merging) openGroup(ctx context.Context) (io.ReadCloser, string, error) 
 	}
 	for _, src := range m.sources {
 		if r := src.repomd.Record("group"); r != nil {
-			in, err := src.record(ctx, r)
-			name := strings.TrimPrefix(filepath.Base(r.LocationHref), r.Checksum.Value+"-")
-			return in, repodata.TrimSuffix(name), err
+			in, err := src.plain(ctx, r)
+			return in, repodata.TrimSuffix(extraBase(r)), err
 		}
 	}
 	return nil, "", nil
@@ -343,6 +345,9 @@ func (m *merging) writePackages(ctx context.Context) ([]repodata.Record, error) 
 				return nil, errors.Join(err, out.abort())
 			}
 			p.LocationBase = old.Base
+			if err := p.Check(); err != nil {
+				return nil, errors.Join(fmt.Errorf("cannot write package %s: %w", p.NEVRA(), err), out.abort())
+			}
 			b.add(l, &p)
 		}
 		if b.packages < tasksPerBatch {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/weld-linux/weld-bridge/internal/atomicfile"
 	"github.com/weld-linux/weld-bridge/internal/repodata"
 )
@@ -44,6 +46,13 @@ func (c *Change) recordType() string {
 // removed. Warnings go to warn.
 func Modify(ctx context.Context, dir string, changes []Change, now time.Time, warn func(string)) error {
 	dir = normalDir(dir)
+	lock, err := lockModify(ctx, dir)
+	if err != nil {
+		return err
+	}
+	if lock != nil {
+		defer lock.Close()
+	}
 	f, err := os.Open(dir + "repomd.xml")
 	if err != nil {
 		return err
@@ -52,7 +61,7 @@ func Modify(ctx context.Context, dir string, changes []Change, now time.Time, wa
 	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
-	work, err := os.MkdirTemp(dir, ".modify-")
+	work, err := os.MkdirTemp(dir, modifyPrefix)
 	if err != nil {
 		return err
 	}
@@ -67,6 +76,45 @@ func Modify(ctx context.Context, dir string, changes []Change, now time.Time, wa
 		}
 	}
 	return m.publish()
+}
+
+// modifyPrefix begins the names of the directories in which Modify makes files.
+const modifyPrefix = ".modify-"
+
+// lockModify waits until no other run changes the metadata in dir, which would not see the changes of this one, and removes what killed
+// runs have left. The lock is nil on a file system that has none for directories.
+func lockModify(ctx context.Context, dir string) (*os.File, error) {
+	for {
+		f, err := os.Open(dir)
+		if err != nil {
+			return nil, err
+		}
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case err == nil && isAt(f, dir):
+			if err := removeLeft(dir); err != nil {
+				return nil, errors.Join(err, f.Close())
+			}
+			return f, nil
+		case err != nil && !errors.Is(err, unix.EWOULDBLOCK):
+			return nil, f.Close()
+		}
+		f.Close() // in use, or no more what dir names
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// removeLeft removes the directories of runs that were killed.
+func removeLeft(dir string) error {
+	left, err := filepath.Glob(globEscape(dir) + modifyPrefix + "*")
+	for _, path := range left {
+		err = errors.Join(err, os.RemoveAll(path))
+	}
+	return err
 }
 
 type modification struct {
@@ -88,14 +136,11 @@ func (m *modification) change(c *Change) error {
 		m.drop(typ, c.Zck)
 		return nil
 	}
-	in, err := os.Open(c.Path)
+	in, err := openRegular(c.Path)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", c.Path, err)
 	}
 	defer in.Close()
-	if info, err := in.Stat(); err != nil || !info.Mode().IsRegular() {
-		return fmt.Errorf("file %q is not a regular file", c.Path)
-	}
 	name := repodata.TrimSuffix(filepath.Base(c.Path))
 	if c.NewName != "" {
 		name = filepath.Base(c.NewName)
@@ -114,8 +159,27 @@ func (m *modification) change(c *Change) error {
 	}
 	m.drop(typ, c.Zck)
 	for _, r := range records {
+		if err := m.checkName(&r, c); err != nil {
+			return err
+		}
 		m.names = append(m.names, filepath.Base(r.LocationHref))
 		m.md.Records = append(m.md.Records, r)
+	}
+	return nil
+}
+
+// checkName refuses a name without a checksum that another file has.
+func (m *modification) checkName(r *repodata.Record, c *Change) error {
+	if !c.SimpleName {
+		return nil
+	}
+	if name := filepath.Base(r.LocationHref); strings.HasPrefix(name, ".") || strings.HasPrefix(name, "repomd.xml") {
+		return fmt.Errorf("%s is not a name for additional metadata", name)
+	}
+	for i := range m.md.Records {
+		if other := &m.md.Records[i]; other.LocationHref == r.LocationHref {
+			return fmt.Errorf("%s is the file of the record of type %q", r.LocationHref, other.Type)
+		}
 	}
 	return nil
 }
@@ -133,6 +197,9 @@ func (m *modification) drop(typ string, zck bool) {
 
 // publish moves the new files into place, then repomd.xml, and then removes what is not named any more.
 func (m *modification) publish() error {
+	if err := m.md.Check(); err != nil {
+		return err
+	}
 	for _, name := range m.names {
 		if err := os.Rename(filepath.Join(m.work, name), m.dir+name); err != nil {
 			return err

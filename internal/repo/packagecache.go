@@ -3,6 +3,7 @@ package repo
 import (
 	"container/list"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"io/fs"
@@ -12,6 +13,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/weld-linux/weld-bridge/internal/content"
 )
@@ -56,16 +60,13 @@ func newPackageCache(dir string, limit int64, workers int) (*packageCache, error
 	var infos []fs.FileInfo
 	for _, e := range entries {
 		info, err := e.Info()
-		if err != nil || !info.Mode().IsRegular() {
-			continue
+		switch {
+		case err != nil || !info.Mode().IsRegular():
+		case strings.HasPrefix(e.Name(), fillPrefix):
+			dropFill(c.path(e.Name()), info)
+		case len(e.Name()) == 2*sha256.Size && isHex(e.Name()):
+			infos = append(infos, info) // the rest is not ours
 		}
-		if strings.HasPrefix(e.Name(), fillPrefix) {
-			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		infos = append(infos, info)
 	}
 	slices.SortFunc(infos, func(a, b fs.FileInfo) int { return a.ModTime().Compare(b.ModTime()) })
 	for _, info := range infos {
@@ -74,10 +75,25 @@ func newPackageCache(dir string, limit int64, workers int) (*packageCache, error
 	return c, nil
 }
 
+// dropFill removes a file that a killed server has left, but not one that another server is making just now.
+func dropFill(path string, info fs.FileInfo) {
+	f, err := os.Open(path)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if time.Since(info.ModTime()) > fillIdle && unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+		os.Remove(path)
+	}
+}
+
+// fillIdle is what lies between the making of a file and its locking, and much more.
+const fillIdle = time.Minute
+
 func (c *packageCache) path(sum string) string { return filepath.Join(c.dir, sum) }
 
-// open gives the file of an export, which may still be made while it is read.
-func (c *packageCache) open(ctx context.Context, store *content.Store, pkg *content.Package, e content.Export) (io.ReadSeekCloser, error) {
+// open gives the file of an export, which may still be made while it is read. With whole, nothing is read before all is checked.
+func (c *packageCache) open(ctx context.Context, store *content.Store, pkg *content.Package, e content.Export, whole bool) (io.ReadSeekCloser, error) {
 	for {
 		file, f := c.lookup(e.SHA256)
 		if file != nil {
@@ -95,21 +111,42 @@ func (c *packageCache) open(ctx context.Context, store *content.Store, pkg *cont
 				continue
 			}
 		}
-		return &fillReader{ctx: ctx, fill: f}, nil
+		return &fillReader{ctx: ctx, fill: f, whole: whole}, nil
 	}
+}
+
+// cached returns the file with the given checksum, or nil.
+func (c *packageCache) cached(sum string) *os.File {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	file := c.openCached(sum)
+	if file != nil {
+		c.hits.Add(1)
+	}
+	return file
+}
+
+// openCached opens a file of the cache and notes its use. c.mu is held.
+func (c *packageCache) openCached(sum string) *os.File {
+	el := c.files[sum]
+	if el == nil {
+		return nil
+	}
+	file, err := os.Open(c.path(sum))
+	if err != nil {
+		c.drop(el) // somebody removed it
+		return nil
+	}
+	c.order.MoveToFront(el)
+	return file
 }
 
 // lookup returns the file with the given checksum, or a reference to its making, or neither.
 func (c *packageCache) lookup(sum string) (*os.File, *filling) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if el := c.files[sum]; el != nil {
-		if file, err := os.Open(c.path(sum)); err == nil {
-			c.order.MoveToFront(el)
-			return file, nil
-		}
-		// Somebody removed it.
-		c.drop(el)
+	if file := c.openCached(sum); file != nil {
+		return file, nil
 	}
 	f := c.filling[sum]
 	if f != nil {
@@ -139,6 +176,7 @@ func (c *packageCache) fill(ctx context.Context, store *content.Store, pkg *cont
 	defer func() { <-c.slots }()
 	file, err := os.CreateTemp(c.dir, fillPrefix)
 	if err == nil {
+		_ = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) // see dropFill
 		f.begin(file)
 		err = c.export(ctx, store, pkg, e, f)
 	}
@@ -148,7 +186,8 @@ func (c *packageCache) fill(ctx context.Context, store *content.Store, pkg *cont
 	}
 	if keep && err == nil {
 		err = os.Rename(file.Name(), c.path(e.SHA256))
-	} else if file != nil {
+	}
+	if file != nil && (!keep || err != nil) {
 		os.Remove(file.Name())
 	}
 	if err != nil {
@@ -250,6 +289,8 @@ type fillReader struct {
 	ctx  context.Context // of the request; the interfaces it serves have no place for one
 	fill *filling
 	at   int64
+	// whole is set where not even a part may be given before the check: the end, which waits for it, may not be asked for.
+	whole bool
 }
 
 // Read waits for the bytes it is asked for.
@@ -257,7 +298,7 @@ func (r *fillReader) Read(b []byte) (int, error) {
 	if r.at >= r.fill.size {
 		return 0, io.EOF
 	}
-	limit, err := r.fill.wait(r.ctx, r.at)
+	limit, err := r.fill.wait(r.ctx, r.at, r.whole)
 	if err != nil {
 		return 0, err
 	}
@@ -270,8 +311,8 @@ func (r *fillReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// wait returns the end of what may be read, which is behind at.
-func (f *filling) wait(ctx context.Context, at int64) (int64, error) {
+// wait returns the end of what may be read, which is behind at; with whole it waits for all.
+func (f *filling) wait(ctx context.Context, at int64, whole bool) (int64, error) {
 	stop := context.AfterFunc(ctx, f.changed.Broadcast)
 	defer stop()
 	f.mu.Lock()
@@ -280,7 +321,7 @@ func (f *filling) wait(ctx context.Context, at int64) (int64, error) {
 		if f.done {
 			return f.size, f.err
 		}
-		if limit := min(f.written, f.size-heldBack); limit > at {
+		if limit := min(f.written, f.size-heldBack); limit > at && !whole {
 			return limit, nil
 		}
 		if err := ctx.Err(); err != nil {
@@ -292,18 +333,71 @@ func (f *filling) wait(ctx context.Context, at int64) (int64, error) {
 
 // Seek moves within the size that the file will have.
 func (r *fillReader) Seek(offset int64, whence int) (int64, error) {
+	at, err := seek(r.at, r.fill.size, offset, whence)
+	if err == nil {
+		r.at = at
+	}
+	return at, err
+}
+
+// seek gives the place that offset means in a file of size bytes.
+func seek(at, size, offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekCurrent:
-		offset += r.at
+		offset += at
 	case io.SeekEnd:
-		offset += r.fill.size
+		offset += size
 	}
 	if offset < 0 {
 		return 0, errors.New("seek before the start")
 	}
-	r.at = offset
 	return offset, nil
 }
 
 // Close ends the reading.
 func (r *fillReader) Close() error { return r.fill.release() }
+
+// lazyFile opens a file when its content is asked for: answers that a package has not changed, or to HEAD, must not make it.
+type lazyFile struct {
+	size int64
+	open func() (io.ReadSeekCloser, error)
+	file io.ReadSeekCloser
+	at   int64
+}
+
+// Read reads from where Seek went.
+func (l *lazyFile) Read(b []byte) (int, error) {
+	if l.file == nil {
+		file, err := l.open()
+		if err != nil {
+			return 0, err
+		}
+		l.file = file
+		if _, err := file.Seek(l.at, io.SeekStart); err != nil {
+			return 0, err
+		}
+	}
+	n, err := l.file.Read(b)
+	l.at += int64(n)
+	return n, err
+}
+
+// Seek moves within the size that the file has.
+func (l *lazyFile) Seek(offset int64, whence int) (int64, error) {
+	at, err := seek(l.at, l.size, offset, whence)
+	if err == nil && l.file != nil {
+		_, err = l.file.Seek(at, io.SeekStart)
+	}
+	if err == nil {
+		l.at = at
+	}
+	return at, err
+}
+
+// Close closes the file, if it was opened.
+func (l *lazyFile) Close() error {
+	if l.file == nil {
+		return nil
+	}
+	return l.file.Close()
+}

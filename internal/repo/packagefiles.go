@@ -11,7 +11,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
+	"github.com/weld-linux/weld-bridge/internal/atomicfile"
 	"github.com/weld-linux/weld-bridge/internal/content"
 	"github.com/weld-linux/weld-bridge/internal/repodata"
 )
@@ -29,6 +31,7 @@ func (p *publishing) exportPackages(ctx context.Context, list []member) (int, er
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var next, made atomic.Int64
+	var touched sync.Map // directories that got a name
 	var wait sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wait.Go(func() {
@@ -37,7 +40,7 @@ func (p *publishing) exportPackages(ctx context.Context, list []member) (int, er
 				if i >= len(list) || ctx.Err() != nil {
 					return
 				}
-				n, err := p.exportPackage(ctx, &list[i])
+				n, err := p.exportPackage(ctx, &list[i], &touched)
 				if err != nil {
 					cancel(err)
 					return
@@ -47,11 +50,18 @@ func (p *publishing) exportPackages(ctx context.Context, list []member) (int, er
 		})
 	}
 	wait.Wait()
-	return int(made.Load()), context.Cause(ctx)
+	err := context.Cause(ctx)
+	touched.Range(func(dir, _ any) bool {
+		if err == nil {
+			err = atomicfile.SyncDir(dir.(string))
+		}
+		return err == nil
+	})
+	return int(made.Load()), err
 }
 
 // exportPackage makes the file of one package and the link to it; n is 1 when the file was made.
-func (p *publishing) exportPackage(ctx context.Context, m *member) (n int64, err error) {
+func (p *publishing) exportPackage(ctx context.Context, m *member, touched *sync.Map) (n int64, err error) {
 	e, err := m.pkg.Select(p.opts.Form)
 	if err != nil {
 		return 0, err
@@ -64,6 +74,7 @@ func (p *publishing) exportPackage(ctx context.Context, m *member) (n int64, err
 			return 0, err
 		}
 		n = 1
+		touched.Store(p.root+poolDir, nil)
 		if have, err = os.Stat(pool); err != nil {
 			return n, err
 		}
@@ -73,6 +84,12 @@ func (p *publishing) exportPackage(ctx context.Context, m *member) (n int64, err
 	}
 	if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
 		return n, err
+	}
+	for dir := filepath.Dir(m.href); ; dir = filepath.Dir(dir) {
+		touched.Store(filepath.Join(p.root, dir), nil)
+		if dir == "." {
+			break
+		}
 	}
 	tmp := to + ".new"
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -104,16 +121,25 @@ func exportFile(ctx context.Context, pkg *content.Package, e content.Export, pat
 	return os.Rename(f.Name(), path)
 }
 
-// prunePackages removes the package files that no generation on show needs.
+// prunePackages removes the package files that no generation on show needs. What is not linked to the pool was put there by others,
+// and stays.
 func (p *publishing) prunePackages(ctx context.Context) error {
 	hrefs, sums, err := p.needed(ctx)
+	if err != nil {
+		return err
+	}
+	ours, err := p.pooled()
 	if err != nil {
 		return err
 	}
 	var gone []string
 	walk := func(dir string, keep func(rel string) bool) error {
 		return filepath.WalkDir(p.root+dir, func(path string, d fs.DirEntry, err error) error {
-			if err == nil && !d.IsDir() && !keep(strings.TrimPrefix(path, p.root)) {
+			if err != nil || d.IsDir() || keep(strings.TrimPrefix(path, p.root)) {
+				return err
+			}
+			info, err := d.Info()
+			if err == nil && ours[inodeOf(info)] {
 				gone = append(gone, path)
 			}
 			return err
@@ -133,16 +159,37 @@ func (p *publishing) prunePackages(ctx context.Context) error {
 	return nil
 }
 
+// pooled tells the files of the pool by their inodes.
+func (p *publishing) pooled() (map[inode]bool, error) {
+	entries, err := os.ReadDir(p.root + poolDir)
+	if err != nil {
+		return nil, err
+	}
+	ours := make(map[inode]bool, len(entries))
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			return nil, err
+		}
+		ours[inodeOf(info)] = true
+	}
+	return ours, nil
+}
+
+// inode names a file whatever its names are.
+type inode struct{ dev, ino uint64 }
+
+func inodeOf(info fs.FileInfo) inode {
+	st := info.Sys().(*syscall.Stat_t) // on Linux always
+	return inode{uint64(st.Dev), st.Ino}
+}
+
 // needed returns locations and checksums of the packages of all generations on show.
 func (p *publishing) needed(ctx context.Context) (hrefs, sums map[string]bool, err error) {
 	hrefs, sums = map[string]bool{}, map[string]bool{}
 	dir := p.root + RepodataDir + "/"
 	for i, gen := range readGenerations(p.root + RepodataDir) {
-		name := gen.ID + "-repomd.xml"
-		if i == 0 {
-			name = "repomd.xml"
-		}
-		f, err := os.Open(dir + name)
+		f, err := os.Open(dir + gen.repomd(i))
 		if err != nil {
 			return nil, nil, err
 		}

@@ -3,6 +3,7 @@ package repo
 import (
 	"bytes"
 	"embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/weld-linux/weld-bridge/internal/content"
 	"github.com/weld-linux/weld-bridge/internal/repodata"
@@ -24,7 +26,7 @@ var pages = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
 const (
 	listLength   = 200 // packages on a page
 	maxChanges   = 100 // lines of changes on a page
-	changelogAll = -1
+	maxChangelog = 1000
 )
 
 // writePage renders a page. Pages load nothing from elsewhere and run no scripts.
@@ -62,7 +64,7 @@ func (s *Server) indexPage(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		rows = append(rows, row{Name: name, Link: "/" + name + "/", Packages: len(packages)})
+		rows = append(rows, row{Name: name, Link: (&urlPath{"/" + name + "/"}).String(), Packages: len(packages)})
 	}
 	return writePage(w, r, "index.html", rows)
 }
@@ -93,7 +95,13 @@ func (v *view) repoFile(r *http.Request) string {
 		}
 		return '-'
 	}, v.repo.collection)
-	fmt.Fprintf(&b, "[%s]\nname=%s\nbaseurl=%s\nenabled=1\n", id, v.repo.collection, base)
+	name := strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return ' '
+		}
+		return c
+	}, v.repo.collection)
+	fmt.Fprintf(&b, "[%s]\nname=%s\nbaseurl=%s\nenabled=1\n", id, name, base)
 	if v.repo.opts.Signer != nil {
 		fmt.Fprintf(&b, "repo_gpgcheck=1\ngpgkey=%srepodata/repomd.xml.key\n", base)
 	}
@@ -127,7 +135,7 @@ func (v *view) collectionPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p := collectionPage{
-		Name: v.repo.collection, Root: v.root, ID: gen.ID, Time: day(gen.Time), Repo: v.repoFile(r),
+		Name: v.repo.collection, Root: (&urlPath{v.root}).String(), ID: gen.ID, Time: day(gen.Time), Repo: v.repoFile(r),
 		Query: r.FormValue("q"), Total: gen.Packages,
 	}
 	if s := v.repo.opts.Signer; s != nil {
@@ -160,11 +168,11 @@ func (v *view) fillList(p *collectionPage, found []*member, from string) {
 	for _, m := range found[start:end] {
 		n := m.pkg.Split()
 		p.List = append(p.List, packageRow{
-			Name: n.Name, EVR: n.EVR(), Arch: n.Arch, Link: v.packageLink(m.pkg), Download: v.root + "/" + m.href,
+			Name: n.Name, EVR: n.EVR(), Arch: n.Arch, Link: v.packageLink(m.pkg), Download: v.download(m),
 		})
 	}
 	link := func(n int) string {
-		return v.root + "/?" + url.Values{"q": {p.Query}, "from": {strconv.Itoa(n)}}.Encode()
+		return (&urlPath{v.root + "/"}).String() + "?" + url.Values{"q": {p.Query}, "from": {strconv.Itoa(n)}}.Encode()
 	}
 	if end < len(found) {
 		p.Next = link(end)
@@ -175,8 +183,10 @@ func (v *view) fillList(p *collectionPage, found []*member, from string) {
 }
 
 func (v *view) packageLink(p *content.Package) string {
-	return v.root + "/package/" + p.NEVRA() + "@" + p.ShortID()
+	return (&urlPath{v.root + "/package/" + p.NEVRA() + "@" + p.ShortID()}).String()
 }
+
+func (v *view) download(m *member) string { return (&urlPath{v.root + "/" + m.href}).String() }
 
 // matches reports whether a package fits what was typed: every word is somewhere in its identity.
 func matches(p *content.Package, query string) bool {
@@ -259,10 +269,13 @@ func (v *view) packagePage(w http.ResponseWriter, r *http.Request, name string) 
 		return err
 	}
 	var pkg repodata.Package
-	builder := repodata.Builder{ChangelogLimit: changelogAll}
+	builder := repodata.Builder{ChangelogLimit: maxChangelog}
 	builder.Build(&pkg, parts)
+	if errors.Is(pkg.Check(), repodata.ErrTooLarge) {
+		pkg.Files = nil
+	}
 	p := packagePage{
-		NEVRA: m.pkg.NEVRA(), Root: v.root, Collection: v.repo.collection, File: m.file, Download: v.root + "/" + m.href,
+		NEVRA: m.pkg.NEVRA(), Root: (&urlPath{v.root}).String(), Collection: v.repo.collection, File: m.file, Download: v.download(m),
 		Size: bytesText(e.Size), Installed: bytesText(pkg.SizeInstalled),
 		Built: day(time.Unix(pkg.TimeBuild, 0)), P: &pkg,
 	}

@@ -82,6 +82,11 @@ func (c *creation) worker(ctx context.Context, numbers <-chan int, free chan *pa
 	if err != nil {
 		return err
 	}
+	defer func() {
+		if reader.cacheErr != nil {
+			c.opts.warnf("cannot keep all checksums: %v", reader.cacheErr)
+		}
+	}()
 	for {
 		// The batch comes first: the one who has the lowest number then always has what it needs.
 		var b *packageBatch
@@ -125,7 +130,7 @@ func (c *creation) addTask(ctx context.Context, b *packageBatch, t *task, r *rpm
 	}
 	if err != nil {
 		b.failed++
-		c.opts.warnf("cannot read package: %s: %v", t.full, err)
+		c.opts.failf("cannot read package: %s: %v", t.full, err)
 		return
 	}
 	p.LocationHref = t.href
@@ -134,7 +139,7 @@ func (c *creation) addTask(ctx context.Context, b *packageBatch, t *task, r *rpm
 	}
 	if err := p.Check(); err != nil {
 		b.failed++
-		c.opts.warnf("cannot write package: %s: %v", t.full, err)
+		c.opts.failf("cannot write package: %s: %v", t.full, err)
 		return
 	}
 	b.add(&c.layout, p)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/weld-linux/weld-bridge/internal/atomicfile"
 	"github.com/weld-linux/weld-bridge/internal/content"
@@ -39,7 +40,23 @@ type pastGeneration struct {
 	Commit   string   `json:"commit"`   // of the collection
 	Settings string   `json:"settings"` // digest of what else decides about the content
 	Packages int      `json:"packages"`
+	LeftOut  int      `json:"left_out,omitempty"`
 	Files    []string `json:"files"`
+}
+
+// valid reports whether the entry can be one of ours: what it holds becomes part of paths.
+func (g *pastGeneration) valid() bool {
+	return len(g.ID) == 2*sha256.Size && isHex(g.ID) && !slices.ContainsFunc(g.Files, func(name string) bool {
+		return filepath.Base(name) != name || name[0] == '.' || name == generationsFile || strings.HasPrefix(name, "repomd.xml")
+	})
+}
+
+// repomd gives the name of the repomd.xml of the i-th generation of a list.
+func (g *pastGeneration) repomd(i int) string {
+	if i == 0 {
+		return "repomd.xml"
+	}
+	return g.ID + "-repomd.xml"
 }
 
 // Publish makes the directory show the present state of the collection. Clients see the old state or the new one, each
@@ -75,7 +92,7 @@ func (p *publishing) run(ctx context.Context) (*Published, error) {
 	p.past = readGenerations(p.root + RepodataDir)
 	if p.current(settings) {
 		now := p.past[0]
-		result := &Published{Generation: &Generation{ID: now.ID, Commit: now.Commit, Packages: now.Packages}, Unchanged: true}
+		result := &Published{Generation: &Generation{ID: now.ID, Commit: now.Commit, Packages: now.Packages, LeftOut: now.LeftOut}, Unchanged: true}
 		if p.target.Packages {
 			// A package file that somebody removed comes back.
 			list, err := members(p.c)
@@ -104,9 +121,11 @@ func (p *publishing) run(ctx context.Context) (*Published, error) {
 		return nil, err
 	}
 	if p.target.Packages {
-		err = p.prunePackages(ctx)
+		if err := p.prunePackages(ctx); err != nil && p.opts.Warn != nil {
+			p.opts.Warn(fmt.Sprintf("published, but package files that nobody needs stay: %v", err))
+		}
 	}
-	return result, err
+	return result, nil
 }
 
 // settings digests what the metadata depends on besides the collection.
@@ -133,15 +152,8 @@ func (p *publishing) current(settings string) bool {
 		return false
 	}
 	dir := p.root + RepodataDir + "/"
-	md, err := os.ReadFile(dir + "repomd.xml")
-	if err != nil || digest(md) != p.past[0].ID {
-		return false
-	}
-	names := p.past[0].Files
-	if p.opts.Signer != nil {
-		names = append(slices.Clone(names), "repomd.xml.asc", "repomd.xml.key")
-	}
-	return !slices.ContainsFunc(names, func(name string) bool { return !isFile(dir + name) })
+	signed := p.opts.Signer == nil || isFile(dir+"repomd.xml.asc") && isFile(dir+"repomd.xml.key")
+	return signed && whole(dir, 0, &p.past[0])
 }
 
 func digest(b []byte) string {
@@ -160,7 +172,7 @@ func readGenerations(dir string) []pastGeneration {
 		return nil
 	}
 	var list []pastGeneration
-	if json.Unmarshal(b, &list) != nil {
+	if json.Unmarshal(b, &list) != nil || slices.ContainsFunc(list, func(g pastGeneration) bool { return !g.valid() }) {
 		return nil
 	}
 	return list
@@ -172,15 +184,16 @@ func (p *publishing) finish(gen *Generation, settings string) error {
 		return err
 	}
 	list := []pastGeneration{{
-		ID: gen.ID, Commit: gen.Commit, Settings: settings, Packages: gen.Packages, Files: gen.Files(),
+		ID: gen.ID, Commit: gen.Commit, Settings: settings, Packages: gen.Packages, LeftOut: gen.LeftOut,
+		Files: gen.Files(),
 	}}
 	old := p.root + RepodataDir + "/"
 	for i, past := range p.past {
-		if past.ID == gen.ID {
-			continue
-		}
 		if len(list) >= max(p.target.Keep, 1) {
 			break
+		}
+		if past.ID == gen.ID || !whole(old, i, &past) {
+			continue
 		}
 		for _, name := range past.Files {
 			if err := link(old+name, p.work.dir+name); err != nil {
@@ -189,11 +202,7 @@ func (p *publishing) finish(gen *Generation, settings string) error {
 		}
 		// What repomd.xml said then tells later which packages the generation needs.
 		for _, suffix := range []string{"", ".asc"} {
-			from := old + past.ID + "-repomd.xml" + suffix
-			if i == 0 {
-				from = old + "repomd.xml" + suffix
-			}
-			if err := link(from, p.work.dir+past.ID+"-repomd.xml"+suffix); err != nil {
+			if err := link(old+past.repomd(i)+suffix, p.work.dir+past.ID+"-repomd.xml"+suffix); err != nil {
 				return err
 			}
 		}
@@ -204,6 +213,12 @@ func (p *publishing) finish(gen *Generation, settings string) error {
 		return err
 	}
 	return atomicfile.Write(p.work.dir+generationsFile, append(b, '\n'), 0o666)
+}
+
+// whole reports whether all files of the i-th generation of those in dir are there, and repomd.xml is its own.
+func whole(dir string, i int, past *pastGeneration) bool {
+	md, err := os.ReadFile(dir + past.repomd(i))
+	return err == nil && digest(md) == past.ID && !slices.ContainsFunc(past.Files, func(name string) bool { return !isFile(dir + name) })
 }
 
 // writeSigned writes repomd.xml with its signature and key into dir.

@@ -3,7 +3,6 @@ package repo
 import (
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"hash"
 	"io"
 	"os"
@@ -25,6 +24,7 @@ type rpmReader struct {
 	hash     hash.Hash
 	buf      []byte // the start of the file, which the strings of the package share
 	chunk    []byte // the rest of it, piece by piece
+	cacheErr error  // why a checksum could not be kept
 }
 
 const (
@@ -58,7 +58,7 @@ func (r *rpmReader) read(path string, p *repodata.Package) (badEpochs []string, 
 }
 
 func (r *rpmReader) readOnce(path string, p *repodata.Package) ([]string, error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}
@@ -66,9 +66,6 @@ func (r *rpmReader) readOnce(path string, p *repodata.Package) ([]string, error)
 	before, err := f.Stat()
 	if err != nil {
 		return nil, err
-	}
-	if !before.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
 	}
 	rpm, err := r.header(f)
 	if err != nil {
@@ -90,9 +87,21 @@ func (r *rpmReader) readOnce(path string, p *repodata.Package) ([]string, error)
 	return badEpochs, p.Check()
 }
 
+// openRegular opens a file. A list may name a pipe, whose opening would wait for ever.
+func openRegular(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("not a regular file")
+	}
+	return os.Open(path)
+}
+
 // identity returns what tells duplicates and which of them is newer.
 func (r *rpmReader) identity(path string) (nevra string, built int64, err error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if err != nil {
 		return "", 0, err
 	}
@@ -155,8 +164,9 @@ func (r *rpmReader) sum(f *os.File, rpm *rpmfile.Package, p *repodata.Package, n
 	}
 	sum := hex.EncodeToString(r.hash.Sum(nil))
 	if cached != "" {
-		if err := atomicfile.Write(cached, []byte(sum), 0o666); err != nil {
-			return "", fmt.Errorf("cache the checksum: %w", err)
+		// The next run computes again what could not be kept, or did not outlive a crash.
+		if err := atomicfile.WriteUnsynced(cached, []byte(sum), 0o666); err != nil {
+			r.cacheErr = err
 		}
 	}
 	return sum, nil
@@ -170,7 +180,8 @@ func (r *rpmReader) cacheFile(rpm *rpmfile.Package, p *repodata.Package, name st
 	r.hash.Write(rpm.SignatureRaw())
 	r.hash.Write(rpm.Header.Raw())
 	key := hex.EncodeToString(r.hash.Sum(nil))
-	parts := []string{name, key, strconv.FormatInt(p.SizePackage, 10), strconv.FormatInt(p.TimeFile, 10)}
+	const maxName = 100 // what follows it must have room in a file name
+	parts := []string{name[:min(len(name), maxName)], key, strconv.FormatInt(p.SizePackage, 10), strconv.FormatInt(p.TimeFile, 10)}
 	return filepath.Join(r.cacheDir, strings.Join(parts, "-"))
 }
 

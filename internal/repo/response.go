@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -52,11 +53,15 @@ func (w *response) extend() { w.control.SetWriteDeadline(time.Now().Add(writeTim
 // piece is the number of bytes of a file that are sent under one time limit.
 const piece = 1 << 20
 
-// ReadFrom lets the system send files without copying them.
+// ReadFrom lets the system send files without copying them. From other sources the next bytes may be long in coming, and the client's
+// time begins when they are there.
 func (w *response) ReadFrom(r io.Reader) (int64, error) {
 	w.code = w.status()
-	limited, ok := r.(*io.LimitedReader)
 	to, fast := w.ResponseWriter.(io.ReaderFrom)
+	limited, ok := r.(*io.LimitedReader)
+	if ok {
+		_, ok = limited.R.(*os.File)
+	}
 	if !ok || !fast {
 		return io.CopyBuffer(onlyWriter{w}, r, make([]byte, 64<<10))
 	}
@@ -118,19 +123,23 @@ type connKey struct{}
 
 // clientMemory keeps what is pending, by connection or client and repository.
 type clientMemory struct {
-	mu   sync.Mutex
-	last map[clientKey]pending
+	limit int // entries; maxClients when 0
+	mu    sync.Mutex
+	last  map[clientKey]pending
 }
 
 type clientKey struct{ host, agent, root string }
 
-// maxClients bounds the memory; what is forgotten costs a client one retry at worst.
-const maxClients = 10000
+// The limits bound the memory; what is forgotten costs a client one retry at worst.
+const (
+	maxClients = 10000
+	maxPerConn = 32 // of a connection, which is one client's or a proxy's
+)
 
 func (m *clientMemory) put(key clientKey, p pending) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.last == nil || len(m.last) >= maxClients {
+	if m.last == nil || len(m.last) >= cmp.Or(m.limit, maxClients) {
 		m.last = map[clientKey]pending{}
 	}
 	m.last[key] = p

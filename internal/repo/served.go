@@ -3,11 +3,16 @@ package repo
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/weld-linux/weld-bridge/internal/atomicfile"
 	"github.com/weld-linux/weld-bridge/internal/content"
@@ -25,9 +30,12 @@ type served struct {
 	collection string
 	opts       PublishOptions
 	dir        string                     // of the metadata files; ends in a slash
+	lock       *os.File                   // on dir, which no other server uses meanwhile
 	built      func(time.Duration, error) // told of each making of a generation
+	log        func(string)               // told of what went wrong
 
 	building sync.Mutex // held while a generation is made
+	failed   attempt    // guarded by building
 	mu       sync.RWMutex
 	gens     []*liveGeneration // newest first
 }
@@ -41,11 +49,59 @@ type liveGeneration struct {
 	since      time.Time          // when it was first served
 }
 
-func newServed(store *content.Store, name string, opts PublishOptions, dir string) *served {
-	return &served{store: store, collection: name, opts: opts, dir: normalDir(dir), built: func(time.Duration, error) {}}
+// attempt is a failed making of a generation.
+type attempt struct {
+	commit string
+	when   time.Time
 }
 
-// current returns the generation of the collection as it is now, which is made when the collection has changed.
+// retryAfter is how long a generation that could not be made is not tried again, while an older one is there to be shown.
+const retryAfter = 10 * time.Second
+
+func newServed(store *content.Store, name string, opts PublishOptions, dir string) (*served, error) {
+	dir, lock, err := claimDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &served{
+		store: store, collection: name, opts: opts, dir: normalDir(dir), lock: lock,
+		built: func(time.Duration, error) {}, log: func(string) {},
+	}, nil
+}
+
+// claimDir locks dir, or where another server has that, one with a number behind the name: each would remove the files of the other.
+// What a killed server has left half made is removed.
+func claimDir(base string) (dir string, lock *os.File, err error) {
+	const most = 100
+	for i := 0; ; i++ {
+		if dir = base; i > 0 {
+			dir = fmt.Sprintf("%s-%d", base, i)
+		}
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return "", nil, err
+		}
+		lock, err = lockIn(dir)
+		if err == nil || !errors.Is(err, unix.EWOULDBLOCK) || i == most {
+			break
+		}
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.IsDir() && strings.HasPrefix(e.Name(), ".") {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	if err != nil {
+		return "", nil, errors.Join(err, lock.Close())
+	}
+	return dir, lock, nil
+}
+
+// current returns the generation of the collection as it is now, which is made when the collection has changed. When that fails, the
+// last one stays on show.
 func (s *served) current(ctx context.Context) (*liveGeneration, error) {
 	c, err := s.store.Collection(s.collection)
 	if err != nil {
@@ -59,16 +115,29 @@ func (s *served) current(ctx context.Context) (*liveGeneration, error) {
 	if gen := s.newest(); gen != nil && gen.Commit == c.Commit.String() {
 		return gen, nil
 	}
+	last := s.newest()
+	if last != nil && s.failed.commit == c.Commit.String() && time.Since(s.failed.when) < retryAfter {
+		return last, nil
+	}
+	gen, err := s.make(ctx)
+	if err != nil && last != nil && ctx.Err() == nil {
+		s.failed = attempt{c.Commit.String(), time.Now()}
+		s.log(fmt.Sprintf("%s: generation %.12s stays on show: %v", s.collection, last.ID, err))
+		return last, nil
+	}
+	return gen, err
+}
+
+// make makes the generation of the present state. s.building is held.
+func (s *served) make(ctx context.Context) (*liveGeneration, error) {
 	release, err := s.store.Lock(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 	// The collection may have changed again while another request was waited for.
-	if c, err = s.store.Collection(s.collection); err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(s.dir, 0o777); err != nil {
+	c, err := s.store.Collection(s.collection)
+	if err != nil {
 		return nil, err
 	}
 	start := time.Now()
@@ -77,7 +146,7 @@ func (s *served) current(ctx context.Context) (*liveGeneration, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.show(c, gen)
+	return s.show(c, gen), nil
 }
 
 // newest returns the generation that was shown last, or nil.
@@ -91,7 +160,7 @@ func (s *served) newest() *liveGeneration {
 }
 
 // show puts gen in front and lets go of those that nobody can still be reading.
-func (s *served) show(c *content.Collection, gen *Generation) (*liveGeneration, error) {
+func (s *served) show(c *content.Collection, gen *Generation) *liveGeneration {
 	live := &liveGeneration{
 		Generation: gen, collection: c, files: map[string]bool{}, packages: make(map[string]*member, len(gen.members)),
 		since: time.Now(),
@@ -113,14 +182,17 @@ func (s *served) show(c *content.Collection, gen *Generation) (*liveGeneration, 
 		}
 		s.gens = s.gens[:len(s.gens)-1]
 	}
-	return live, s.prune()
+	if err := s.prune(); err != nil {
+		s.log(fmt.Sprintf("%s: old metadata files stay: %v", s.collection, err))
+	}
+	return live
 }
 
 // prune records which files are served and removes the others. Files of the last run that this one has not shown yet
 // stay as long as their generation is listed.
 func (s *served) prune() error {
 	var list []pastGeneration
-	keep := map[string]bool{generationsFile: true}
+	keep := map[string]bool{generationsFile: true, lockName: true}
 	add := func(past pastGeneration) {
 		list = append(list, past)
 		for _, name := range past.Files {

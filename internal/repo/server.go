@@ -71,10 +71,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
 		Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderSize,
 		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
-			return context.WithValue(ctx, connKey{}, new(clientMemory))
+			return context.WithValue(ctx, connKey{}, &clientMemory{limit: maxPerConn})
 		},
 		ErrorLog: nil,
 	}
+	defer s.release()
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(limitConns(l, maxConns)) }()
 	select {
@@ -101,6 +102,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.metrics.bytes.Add(out.written)
 	}()
 	out.Header().Set("X-Content-Type-Options", "nosniff")
+	if r.Body != nil && r.Body != http.NoBody {
+		// Nobody reads it, and net/http would wait for it to come, as long as the client likes.
+		out.Header().Set("Connection", "close")
+		_ = out.control.SetReadDeadline(time.Now())
+	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		out.Header().Set("Allow", "GET, HEAD")
 		http.Error(out, "only GET and HEAD", http.StatusMethodNotAllowed)
@@ -123,13 +129,15 @@ func (s *Server) fail(w *response, r *http.Request, err error) {
 	case errors.Is(err, content.ErrNotFound), errors.Is(err, os.ErrNotExist), errors.Is(err, errNoPage):
 		code, text = http.StatusNotFound, "not found"
 	default:
-		s.opts.Log(fmt.Sprintf("%s %s: %v", r.Method, r.URL.Path, err))
+		s.opts.Log(fmt.Sprintf("%s %s: %v", r.Method, r.URL.EscapedPath(), err))
 	}
 	if w.code != 0 {
 		// A part of the answer is gone already: end it so that the client sees that something is missing.
 		panic(http.ErrAbortHandler)
 	}
-	w.Header().Del("Content-Length")
+	for _, name := range []string{"Content-Length", "ETag", "Last-Modified"} {
+		w.Header().Del(name)
+	}
 	w.Header().Set("Cache-Control", "no-cache")
 	http.Error(w, text, code)
 }
@@ -168,7 +176,11 @@ func (s *Server) route(w *response, r *http.Request) (string, error) {
 	if err != nil {
 		return "other", err
 	}
-	v := &view{server: s, repo: s.served(profile, name), root: prefix + name}
+	repo, err := s.served(profile, name)
+	if err != nil {
+		return "other", err
+	}
+	v := &view{server: s, repo: repo, root: prefix + name}
 	if rest == "" && !strings.HasSuffix(r.URL.Path, "/") {
 		http.Redirect(w, r, (&urlPath{v.root + "/"}).String(), http.StatusMovedPermanently)
 		return "page", nil
@@ -194,18 +206,31 @@ func (s *Server) collectionOf(path string) (name, rest string, err error) {
 }
 
 // served returns the repository of a collection.
-func (s *Server) served(p Profile, name string) *served {
+func (s *Server) served(p Profile, name string) (*served, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := p.Name + "/" + name
 	if r := s.repos[key]; r != nil {
-		return r
+		return r, nil
 	}
 	opts := s.opts.Publish
 	opts.Profile = p
 	opts.CacheDir = filepath.Join(s.opts.Dir, "frames")
-	r := newServed(s.store, name, opts, filepath.Join(s.opts.Dir, "metadata", p.Name, digest([]byte(name))[:16]))
-	r.built = s.metrics.built
+	r, err := newServed(s.store, name, opts, filepath.Join(s.opts.Dir, "metadata", p.Name, digest([]byte(name))[:16]))
+	if err != nil {
+		return nil, err
+	}
+	r.built, r.log = s.metrics.built, s.opts.Log
 	s.repos[key] = r
-	return r
+	return r, nil
+}
+
+// release gives up the directories of the metadata.
+func (s *Server) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.repos {
+		r.lock.Close()
+	}
+	clear(s.repos)
 }

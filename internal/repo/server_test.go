@@ -371,6 +371,19 @@ func TestServeDamaged(t *testing.T) {
 			t.Errorf("the client saw a whole answer of %d bytes", len(b))
 		}
 	}
+	// A part is not given unchecked either, although all of it could be.
+	req, err := http.NewRequest(http.MethodGet, srv.url+"/c/Packages/a/a-1.0-1.x86_64.rpm", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Range", "bytes=0-99")
+	if resp, err := http.DefaultClient.Do(req); err == nil {
+		b, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode == http.StatusPartialContent && err == nil {
+			t.Errorf("the client saw a part of %d bytes", len(b))
+		}
+	}
 	kept, err := os.ReadDir(filepath.Join(dir, "packages"))
 	if err != nil || len(kept) != 0 {
 		t.Errorf("kept: %v, %v", kept, err)
@@ -387,17 +400,17 @@ func TestPackageCacheLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 5 {
-		name := fmt.Sprint(i)
+		name := fmt.Sprintf("%064x", i)
 		if err := os.WriteFile(filepath.Join(dir, name), make([]byte, 40), 0o666); err != nil {
 			t.Fatal(err)
 		}
 		c.insert(name, 40)
-		if file, _ := c.lookup("0"); file != nil {
+		if file := c.cached(fmt.Sprintf("%064x", 0)); file != nil {
 			file.Close()
 		}
 	}
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 2 || entries[0].Name() != "0" || entries[1].Name() != "4" || c.used != 80 {
+	if err != nil || len(entries) != 2 || entries[0].Name()[63] != '0' || entries[1].Name()[63] != '4' || c.used != 80 {
 		t.Errorf("%v, %d bytes, %v", entries, c.used, err)
 	}
 	if again, err := newPackageCache(dir, 50, 1); err != nil || again.used != 40 {

@@ -114,37 +114,55 @@ func (s *source) record(ctx context.Context, r *repodata.Record) (io.ReadCloser,
 	return &verified{ReadCloser: f, hash: h, want: r, place: s.url}, nil
 }
 
+// verify reads the file of r and reports when it is not the promised one.
+func (s *source) verify(ctx context.Context, r *repodata.Record) error {
+	f, err := s.record(ctx, r)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, f)
+	return errors.Join(err, f.Close())
+}
+
 // packages opens the uncompressed file of kind k.
 func (s *source) packages(ctx context.Context, k repodata.Kind) (io.ReadCloser, error) {
 	r := s.repomd.Record(k.String())
 	if r == nil {
 		return nil, fmt.Errorf("%s: repomd.xml names no %s", s.url, k)
 	}
+	return s.plain(ctx, r)
+}
+
+// plain opens the content of the file of r before compression. It has no clean end unless the whole file is the promised one.
+func (s *source) plain(ctx context.Context, r *repodata.Record) (io.ReadCloser, error) {
 	f, err := s.record(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	plain, err := repodata.NewReader(f)
 	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("%s: %s: %w", s.url, k, err)
+		return nil, errors.Join(fmt.Errorf("%s: %s: %w", s.url, r.Type, err), f.Close())
 	}
-	return &both{Reader: plain, closers: []io.Closer{plain, f}}, nil
+	return &unpacked{ReadCloser: plain, file: f}, nil
 }
 
-// both reads from one and closes all.
-type both struct {
-	io.Reader
-	closers []io.Closer
+// unpacked reads a compressed file, to the last byte even where the compressed content ends before.
+type unpacked struct {
+	io.ReadCloser
+	file io.ReadCloser
 }
 
-func (b *both) Close() error {
-	var errs []error
-	for _, c := range b.closers {
-		errs = append(errs, c.Close())
+func (u *unpacked) Read(b []byte) (int, error) {
+	n, err := u.ReadCloser.Read(b)
+	if err == io.EOF {
+		if _, err := io.Copy(io.Discard, u.file); err != nil {
+			return n, err
+		}
 	}
-	return errors.Join(errs...)
+	return n, err
 }
+
+func (u *unpacked) Close() error { return errors.Join(u.ReadCloser.Close(), u.file.Close()) }
 
 // verified gives no clean end of file unless size and checksum hold.
 type verified struct {
@@ -159,6 +177,9 @@ func (v *verified) Read(b []byte) (int, error) {
 	n, err := v.ReadCloser.Read(b)
 	v.hash.Write(b[:n])
 	v.size += int64(n)
+	if v.want.Size > 0 && v.size > v.want.Size {
+		return n, fmt.Errorf("%s: %s has more than the %d bytes that repomd.xml says", v.place, v.want.LocationHref, v.want.Size)
+	}
 	if err != io.EOF {
 		return n, err
 	}
@@ -251,19 +272,7 @@ func (s *spool) load(ctx context.Context, src *source, kinds []repodata.Kind, ke
 		if k == repodata.Primary {
 			continue
 		}
-		next := map[string]int{}
-		if err := s.scan(ctx, src, k, &p, func(raw []byte) (err error) {
-			same := byID[p.PkgID]
-			i := next[p.PkgID]
-			if i >= len(same) {
-				return fmt.Errorf("%s: package %s is in %s but not in primary", src.url, p.PkgID, k)
-			}
-			next[strings.Clone(p.PkgID)]++
-			if old := same[i]; old.spooled {
-				old.elements[k], err = s.put(raw)
-			}
-			return err
-		}); err != nil {
+		if err := s.loadFurther(ctx, src, k, byID); err != nil {
 			return nil, err
 		}
 	}
@@ -275,6 +284,24 @@ func (s *spool) load(ctx context.Context, src *source, kinds []repodata.Kind, ke
 		}
 	}
 	return all, s.w.Flush()
+}
+
+// loadFurther spools the elements of kind k of the packages that primary has, by checksum.
+func (s *spool) loadFurther(ctx context.Context, src *source, k repodata.Kind, byID map[string][]*oldPackage) error {
+	var p repodata.Package
+	next := map[string]int{}
+	return s.scan(ctx, src, k, &p, func(raw []byte) (err error) {
+		same := byID[p.PkgID]
+		i := next[p.PkgID]
+		if i >= len(same) {
+			return fmt.Errorf("%s: package %s is in %s but not in primary", src.url, p.PkgID, k)
+		}
+		next[strings.Clone(p.PkgID)]++
+		if old := same[i]; old.spooled {
+			old.elements[k], err = s.put(raw)
+		}
+		return err
+	})
 }
 
 // scan calls f with every element of the file of kind k, whose identity is then in p.

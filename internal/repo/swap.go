@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -39,16 +40,26 @@ func openWorkspace(root string, force bool) (*workspace, error) {
 	w := &workspace{root: root, dir: root + workDir + "/", lock: lock}
 	err = renameNew(fresh, root+workDir)
 	if errors.Is(err, fs.ErrExist) {
-		if !force && !abandoned(w.dir) {
-			err = fmt.Errorf("temporary repodata directory %s already exists (another createrepo process is running?)", w.dir)
-		} else if err = w.remove(); err == nil {
-			err = renameNew(fresh, root+workDir)
-		}
+		err = w.takeOver(fresh, force)
 	}
 	if err != nil {
 		return nil, errors.Join(err, lock.Close(), os.RemoveAll(fresh))
 	}
 	return w, w.sweep()
+}
+
+// takeOver puts fresh in the place of a workspace that is abandoned, or of any with force.
+func (w *workspace) takeOver(fresh string, force bool) error {
+	old := abandoned(w.dir)
+	if old != nil {
+		defer old.Close()
+	} else if !force {
+		return fmt.Errorf("temporary repodata directory %s already exists (another createrepo process is running?)", w.dir)
+	}
+	if err := w.remove(); err != nil {
+		return err
+	}
+	return renameNew(fresh, w.root+workDir)
 }
 
 // newLockedDir makes a directory that holds a locked file, so that a workspace has its lock from the first moment.
@@ -94,14 +105,28 @@ func renameNew(from, to string) error {
 	return err
 }
 
-// abandoned reports a workspace of ours whose process is gone.
-func abandoned(dir string) bool {
+// abandoned gives the lock of a workspace of ours whose process is gone, or nil. Only who holds it may take the workspace away: of
+// two that find one, the slower would take away what the faster has put in its place.
+func abandoned(dir string) *os.File {
 	f, err := os.OpenFile(dir+lockName, os.O_RDWR, 0)
+	if err != nil {
+		return nil
+	}
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil && isAt(f, dir+lockName) {
+		return f
+	}
+	f.Close()
+	return nil
+}
+
+// isAt reports whether f is still what path names.
+func isAt(f *os.File, path string) bool {
+	opened, err := f.Stat()
 	if err != nil {
 		return false
 	}
-	defer f.Close()
-	return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil
+	named, err := os.Stat(path)
+	return err == nil && os.SameFile(opened, named)
 }
 
 // sweep removes what runs left that were killed before they had the workspace, or after they gave it up.
@@ -111,9 +136,7 @@ func (w *workspace) sweep() error {
 		return err
 	}
 	for _, dir := range left {
-		if _, statErr := os.Lstat(dir + "/" + lockName); statErr != nil || abandoned(dir+"/") {
-			err = errors.Join(err, os.RemoveAll(dir))
-		}
+		err = errors.Join(err, sweepDir(dir, ours.MatchString(dir[len(w.root+workDir):])))
 	}
 	if err := os.Remove(w.root + RepodataDir + "/" + lockName); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
 		return err
@@ -121,19 +144,50 @@ func (w *workspace) sweep() error {
 	return err
 }
 
+// ours matches what remove appends to the name of a workspace. newLockedDir's names end alike, but others' may too.
+var ours = regexp.MustCompile(`^-[0-9]+-gone-[0-9]+$`)
+
+// sweepDir removes a directory that a run has left: one that was given up, one with a lock of which nobody holds it, or an empty one.
+// Others are somebody's.
+func sweepDir(dir string, givenUp bool) error {
+	if givenUp {
+		return os.RemoveAll(dir)
+	}
+	if lock := abandoned(dir + "/"); lock != nil {
+		return errors.Join(os.RemoveAll(dir), lock.Close())
+	}
+	_ = unix.Rmdir(dir)
+	return nil
+}
+
 // globEscape makes filepath.Glob take path as it is.
 func globEscape(path string) string {
 	return strings.NewReplacer("\\", "\\\\", "*", "\\*", "?", "\\?", "[", "\\[").Replace(path)
 }
 
-// discard removes the workspace. After publish there is none left to remove.
+// discard removes the workspace, unless it is published or another run has taken it by force.
 func (w *workspace) discard() error {
 	if w.lock == nil {
 		return nil
 	}
-	err := errors.Join(w.remove(), w.lock.Close())
+	var err error
+	if w.owned() {
+		err = w.remove()
+	}
+	err = errors.Join(err, w.lock.Close())
 	w.lock = nil
 	return err
+}
+
+// owned reports whether the directory is still the one that was opened.
+func (w *workspace) owned() bool { return isAt(w.lock, w.dir+lockName) }
+
+// writeRepomd writes repomd.xml, which is the last file.
+func (w *workspace) writeRepomd(md *repodata.Repomd) error {
+	if err := md.Check(); err != nil {
+		return err
+	}
+	return atomicfile.Write(w.dir+"repomd.xml", md.Append(nil), 0o666)
 }
 
 // remove removes what has the workspace's name. It takes the name away first: a directory that is half removed, and has
@@ -156,6 +210,9 @@ func (w *workspace) remove() error {
 
 // publish makes the workspace the repodata of the repository, in one step where there was one before.
 func (w *workspace) publish() error {
+	if !w.owned() {
+		return fmt.Errorf("another run has taken %s", w.dir)
+	}
 	if err := atomicfile.SyncDir(w.dir); err != nil {
 		return err
 	}
@@ -170,6 +227,7 @@ func (w *workspace) publish() error {
 		defer old.Close()
 	}
 	err = unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_EXCHANGE)
+	exchanged := err == nil
 	switch {
 	case errors.Is(err, unix.ENOENT):
 		err = os.Rename(from, to)
@@ -179,7 +237,13 @@ func (w *workspace) publish() error {
 	if err != nil {
 		return fmt.Errorf("move repodata into place: %w", err)
 	}
-	return errors.Join(os.Remove(to+"/"+lockName), atomicfile.SyncDir(w.root), w.discard())
+	err = errors.Join(os.Remove(to+"/"+lockName), atomicfile.SyncDir(w.root))
+	if exchanged {
+		err = errors.Join(err, w.remove()) // else the name is free, and what has it now is another run's
+	}
+	err = errors.Join(err, w.lock.Close())
+	w.lock = nil
+	return err
 }
 
 // replace is for file systems that cannot exchange two names.
@@ -227,7 +291,7 @@ func (w *workspace) retain(r Retention, now time.Time) error {
 	}
 	for _, e := range entries {
 		to := filepath.Join(w.dir, e.Name())
-		if e.Name() == "repomd.xml" || e.Name() == lockName || slices.Contains(drop, e.Name()) {
+		if e.Name() == "repomd.xml" || e.Name() == lockName || strings.HasPrefix(e.Name(), modifyPrefix) || slices.Contains(drop, e.Name()) {
 			continue
 		}
 		if _, err := os.Lstat(to); err == nil {
@@ -303,12 +367,18 @@ func classicDrop(entries []fs.DirEntry, keep int) (names []string) {
 	return names
 }
 
-// carry links or copies a file, or copies a directory.
+// carry links or copies a file, or copies a directory. What is neither is no metadata.
 func carry(from, to string, e fs.DirEntry) error {
-	if e.IsDir() {
+	switch {
+	case e.IsDir():
 		return os.CopyFS(to, os.DirFS(from))
-	}
-	if e.Type().IsRegular() && os.Link(from, to) == nil {
+	case e.Type()&os.ModeSymlink != 0:
+		target, err := os.Readlink(from)
+		if err != nil {
+			return err
+		}
+		return os.Symlink(target, to)
+	case !e.Type().IsRegular() || os.Link(from, to) == nil:
 		return nil
 	}
 	return copyFile(from, to)

@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -19,9 +20,8 @@ import (
 
 // oldMetadata is what earlier runs wrote, for reuse.
 type oldMetadata struct {
-	repomd *repodata.Repomd // of the output directory; nil when it has none
-	dir    string           // where its files are
-	spool  *spool
+	own   *source // the output directory; nil when it has no metadata
+	spool *spool
 
 	mu     sync.Mutex // guards the rest and the spool
 	byHref map[string]*oldPackage
@@ -48,7 +48,7 @@ func (m *oldMetadata) hrefs() []string {
 
 // loadOld reads the metadata of the output directory and of the further paths. What cannot be read is not reused.
 func (c *creation) loadOld(ctx context.Context) error {
-	m := &oldMetadata{dir: c.outDir + RepodataDir, byHref: map[string]*oldPackage{}, since: map[*oldPackage]int64{}}
+	m := &oldMetadata{byHref: map[string]*oldPackage{}, since: map[*oldPackage]int64{}}
 	c.old = m
 	var err error
 	if m.spool, err = newSpool(c.work.dir); err != nil {
@@ -65,13 +65,16 @@ func (c *creation) loadOld(ctx context.Context) error {
 	for i, place := range append([]string{c.outDir}, c.opts.UpdatePaths...) {
 		src, err := openSource(ctx, place)
 		if err != nil {
-			if i > 0 {
+			switch {
+			case i > 0:
 				c.opts.warnf("metadata from md-path %s: %v", place, err)
+			case !errors.Is(err, fs.ErrNotExist):
+				c.opts.warnf("old metadata is not reused: %v", err)
 			}
 			continue
 		}
 		if i == 0 {
-			m.repomd = src.repomd
+			m.own = src
 		}
 		all, err := m.spool.load(ctx, src, c.layout.kinds(), func(p *repodata.Package) bool {
 			return wanted == nil || wanted[filepath.Base(p.LocationHref)]
@@ -83,35 +86,46 @@ func (c *creation) loadOld(ctx context.Context) error {
 			c.opts.warnf("old metadata is not reused: %v", err)
 			continue
 		}
-		written := int64(0)
-		if r := src.repomd.Record(repodata.Primary.String()); r != nil && src.base == nil {
-			written = writtenAt(filepath.Join(src.dir, r.LocationHref), r.Timestamp)
-		}
-		for _, old := range all {
-			if !old.spooled {
-				continue
-			}
-			href := cleanHref(old.Href)
-			if m.byHref[href] != nil || twice[href] {
-				twice[href] = true // which of them is meant cannot be told
-				delete(m.byHref, href)
-				continue
-			}
-			m.byHref[href] = old
-			m.since[old] = written
-		}
+		m.add(all, src.written(), twice)
 	}
 	c.opts.infof("%d packages in old metadata", len(m.byHref))
 	return nil
 }
 
-// writtenAt returns the earlier of what the file system and repomd.xml say of the time of a metadata file.
+// add takes packages that were written at a time. twice has the locations of which it cannot be told which package is meant.
+func (m *oldMetadata) add(all []*oldPackage, written int64, twice map[string]bool) {
+	for _, old := range all {
+		if !old.spooled {
+			continue
+		}
+		href := cleanHref(old.Href)
+		if m.byHref[href] != nil || twice[href] {
+			twice[href] = true
+			delete(m.byHref, href)
+			continue
+		}
+		m.byHref[href] = old
+		m.since[old] = written
+	}
+}
+
+// written returns the time at which the list of packages was written, or 0 where nobody knows.
+func (s *source) written() int64 {
+	r := s.repomd.Record(repodata.Primary.String())
+	if r == nil || s.base != nil {
+		return 0
+	}
+	return writtenAt(filepath.Join(s.dir, r.LocationHref), r.Timestamp)
+}
+
+// writtenAt returns the earliest of what the file system and repomd.xml say of the time of a metadata file: times that were given, as
+// by --set-timestamp-to-revision, may lie in the future.
 func writtenAt(path string, timestamp int64) int64 {
 	info, err := os.Stat(path)
 	if err != nil {
 		return 0
 	}
-	return min(timestamp, info.ModTime().Unix())
+	return min(timestamp, info.ModTime().Unix(), changedAt(info))
 }
 
 // reuse fills p from the old metadata of t, if it is there and still right.
@@ -171,7 +185,7 @@ func changedAt(info fs.FileInfo) int64 {
 
 // fileSum returns the checksum of a whole file.
 func (r *rpmReader) fileSum(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if err != nil {
 		return "", err
 	}
@@ -201,13 +215,8 @@ func (c *creation) unchanged(ctx context.Context) (bool, error) {
 		if r.Type == repodata.Primary.String() {
 			continue // checked while it is read
 		}
-		f, err := src.record(ctx, r)
-		if err != nil {
-			return false, nil
-		}
-		_, err = io.Copy(io.Discard, f)
-		if err := errors.Join(err, f.Close()); err != nil {
-			return false, nil
+		if src.verify(ctx, r) != nil {
+			return false, ctx.Err()
 		}
 	}
 	same, err := c.samePackages(ctx, src)
@@ -264,8 +273,7 @@ func (c *creation) sameShape(ctx context.Context, md *repodata.Repomd) bool {
 
 // samePackages reports whether primary lists the files of the run, unchanged and in order.
 func (c *creation) samePackages(ctx context.Context, src *source) (bool, error) {
-	record := src.repomd.Record(repodata.Primary.String())
-	since := writtenAt(filepath.Join(src.dir, record.LocationHref), record.Timestamp)
+	since := src.written()
 	f, err := src.packages(ctx, repodata.Primary)
 	if err != nil {
 		return false, err
@@ -280,6 +288,9 @@ func (c *creation) samePackages(ctx context.Context, src *source) (bool, error) 
 	for i := range c.tasks {
 		t := &c.tasks[i]
 		if err := sc.NextRaw(); err != nil {
+			return false, nil
+		}
+		if i == 0 && c.layout.Compact != isCompact(sc.Raw()) {
 			return false, nil
 		}
 		if !old.parseFast(sc.Raw()) || old.Href != t.href || c.base(t) != "" && c.base(t) != old.Base {
@@ -301,6 +312,12 @@ func (c *creation) samePackages(ctx context.Context, src *source) (bool, error) 
 	}
 	c.result.Packages, c.result.Reused = len(c.tasks), len(c.tasks)
 	return true, nil
+}
+
+// isCompact reports whether an element was written without line breaks.
+func isCompact(element []byte) bool {
+	_, rest, _ := bytes.Cut(element, []byte(">"))
+	return !bytes.HasPrefix(rest, []byte("\n"))
 }
 
 // parseFast reads from an element of primary what tells whether its file is still the same.

@@ -1,8 +1,10 @@
 package repo
 
 import (
-	"errors"
+	"bytes"
+	"cmp"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -53,7 +55,12 @@ func (v *view) generation(w *response, r *http.Request, rest string) (string, er
 	id, rest, _ := strings.Cut(rest, "/")
 	gen := v.repo.find(id)
 	if gen == nil {
-		return "other", errNoPage
+		// The first request after a start may be for the present one.
+		now, err := v.repo.current(r.Context())
+		if err != nil || now.ID != id {
+			return "other", cmp.Or(err, errNoPage)
+		}
+		gen = now
 	}
 	switch {
 	case strings.HasPrefix(rest, RepodataDir+"/"):
@@ -144,7 +151,12 @@ func (v *view) document(w *response, r *http.Request, gen *liveGeneration, data 
 	}
 	h.Set("ETag", strconv.Quote(digest(data)))
 	h.Set("X-Repository-Generation", gen.ID)
-	http.ServeContent(w, r, "", gen.Time, strings.NewReader(string(data)))
+	// What shows the present state has no time: two states may have one, and with it a client that asks by time keeps the old state.
+	var modified time.Time
+	if fixed {
+		modified = gen.Time
+	}
+	http.ServeContent(w, r, "", modified, bytes.NewReader(data))
 	return nil
 }
 
@@ -167,35 +179,19 @@ func (v *view) packageFile(w *response, r *http.Request, href string, find func(
 	h.Set("Content-Type", "application/x-rpm")
 	h.Set("Cache-Control", caching)
 	h.Set("ETag", strconv.Quote(e.SHA256))
-	if r.Method == http.MethodHead && r.Header.Get("Range") == "" {
-		http.ServeContent(w, r, "", time.Time{}, emptyFile(e.Size))
-		return nil
-	}
-	f, err := v.server.packages.open(r.Context(), v.repo.store, m.pkg, e)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	watched := &watchedReader{ReadSeekCloser: f}
-	if file, ok := f.(*os.File); ok {
+	packages := v.server.packages
+	if file := packages.cached(e.SHA256); file != nil {
+		defer file.Close()
 		http.ServeContent(w, r, "", time.Time{}, file)
 		return nil
 	}
+	watched := &watchedReader{ReadSeekCloser: &lazyFile{size: e.Size, open: func() (io.ReadSeekCloser, error) {
+		return packages.open(r.Context(), v.repo.store, m.pkg, e, r.Header.Get("Range") != "")
+	}}}
+	defer watched.Close()
 	http.ServeContent(w, r, "", time.Time{}, watched)
 	if watched.err != nil {
 		return fmt.Errorf("%s: %w", path.Base(href), watched.err)
 	}
 	return nil
-}
-
-// emptyFile has a size and no content, for answers without a body.
-type emptyFile int64
-
-func (emptyFile) Read([]byte) (int, error) { return 0, errors.New("no content") }
-
-func (f emptyFile) Seek(offset int64, whence int) (int64, error) {
-	if whence == 2 {
-		return int64(f) + offset, nil
-	}
-	return offset, nil
 }

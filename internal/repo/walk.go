@@ -34,11 +34,11 @@ type walker struct {
 
 // walk visits dir, whose path has no slash at its end. above are the directories that lead to it.
 func (w *walker) walk(dir string, above []os.FileInfo) {
-	info, err := os.Stat(dir)
+	info, err := os.Stat(dir + "/")
 	if err != nil || slices.ContainsFunc(above, func(up os.FileInfo) bool { return os.SameFile(up, info) }) {
 		return // a link to a directory that contains it
 	}
-	entries, err := os.ReadDir(dir)
+	entries, err := os.ReadDir(dir + "/")
 	if err != nil {
 		w.opts.warnf("cannot open directory: %v", err)
 		return

@@ -13,6 +13,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+	unxz "github.com/xi2/xz"
 )
 
 // Compression is a way to compress a metadata file.
@@ -92,7 +93,8 @@ func NewReader(r io.Reader) (io.ReadCloser, error) {
 	case Bzip2:
 		return io.NopCloser(bzip2.NewReader(br)), nil
 	case XZ:
-		x, err := xz.ReaderConfig{DictCap: maxWindow}.NewReader(br)
+		// Unlike the other package, this one does not take any size for the dictionary that a file asks for.
+		x, err := unxz.NewReader(br, maxWindow)
 		if err != nil {
 			return nil, err
 		}

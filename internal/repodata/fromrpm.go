@@ -44,6 +44,7 @@ type Builder struct {
 	indexes         []uint32
 	provided        map[depKey]struct{}
 	emitted         map[string]depKey
+	primary         map[[2]string]struct{} // directories and names of the primary files, of packages with many
 }
 
 type depKey struct {
@@ -178,6 +179,7 @@ func (b *Builder) deps(p *Package, h *rpmfile.Header) (badEpochs []string) {
 	if b.provided == nil {
 		b.provided, b.emitted = map[depKey]struct{}{}, map[string]depKey{}
 	}
+	b.primary = nil
 	clear(b.provided)
 	clear(b.emitted)
 	for i := range depLists {
@@ -226,7 +228,7 @@ func (b *Builder) deps(p *Package, h *rpmfile.Header) (badEpochs []string) {
 
 // dropRequire tells a requirement that the metadata leaves out, and sets key.pre.
 func (b *Builder) dropRequire(p *Package, key *depKey, flags uint32) bool {
-	if strings.HasPrefix(key.name, "rpmlib(") || ownPrimaryFile(p, key.name) {
+	if strings.HasPrefix(key.name, "rpmlib(") || b.ownPrimaryFile(p, key.name) {
 		return true
 	}
 	if _, ok := b.provided[*key]; ok {
@@ -237,9 +239,29 @@ func (b *Builder) dropRequire(p *Package, key *depKey, flags uint32) bool {
 	return ok && last == *key
 }
 
-func ownPrimaryFile(p *Package, name string) bool {
+// manyFiles is the number of files from which a table of them is made before a requirement is looked for.
+const manyFiles = 256
+
+// maxPath is the length of a path, in bytes, beyond which no file can have it.
+const maxPath = 4096
+
+// ownPrimaryFile reports whether name is one of the primary files of p.
+func (b *Builder) ownPrimaryFile(p *Package, name string) bool {
 	if !strings.HasPrefix(name, "/") || !IsPrimary(name) {
 		return false
+	}
+	if len(p.Files) > manyFiles {
+		if b.primary == nil {
+			b.primary = map[[2]string]struct{}{}
+			for i := range p.Files {
+				if f := &p.Files[i]; len(f.Dir) <= maxPath && f.IsPrimary() {
+					b.primary[[2]string{f.Dir, f.Base}] = struct{}{}
+				}
+			}
+		}
+		cut := strings.LastIndexByte(name, '/') + 1
+		_, ok := b.primary[[2]string{name[:cut], name[cut:]}]
+		return ok
 	}
 	for i := range p.Files {
 		f := &p.Files[i]

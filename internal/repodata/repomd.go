@@ -2,6 +2,7 @@ package repodata
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -125,6 +126,30 @@ func (m *Repomd) Append(dst []byte) []byte {
 	}
 	return append(dst, "</repomd>\n"...)
 }
+
+// Check reports what repomd.xml cannot say: text that XML cannot carry, and locations that are not UTF-8, by which clients
+// would not find their file.
+func (m *Repomd) Check() error {
+	texts := append([]string{m.Revision, m.RepoID.Value, m.ContentHash.Value}, slices.Concat(m.ContentTags, m.RepoTags)...)
+	for _, tag := range m.DistroTags {
+		texts = append(texts, tag.CPEID, tag.Name)
+	}
+	for i := range m.Records {
+		r := &m.Records[i]
+		if !utf8.ValidString(r.LocationHref) {
+			return fmt.Errorf("repomd.xml: location %q: %w", r.LocationHref, errNotUTF8)
+		}
+		texts = append(texts, r.Type, r.LocationHref, r.LocationBase)
+	}
+	for _, text := range texts {
+		if unfit(text) {
+			return fmt.Errorf("repomd.xml: %q: %w", text, ErrControl)
+		}
+	}
+	return nil
+}
+
+var errNotUTF8 = errors.New("not UTF-8")
 
 func appendTyped(dst []byte, indent, name string, sum Checksum) []byte {
 	if sum.Value == "" {

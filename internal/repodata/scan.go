@@ -203,44 +203,38 @@ func (s *Scanner) fragment() error {
 	}
 }
 
-// element returns the length of the package element at the start of the unread input.
+// element returns the length of the package element at the start of the unread input. An end tag within a comment or a CDATA
+// section is text.
 func (s *Scanner) element() (int, error) {
-	from := len(packageStart)
+	from, end := len(packageStart), 0
 	for {
-		n, err := s.find(packageEnd, from)
-		if err != nil {
+		if end-len(packageEnd) < from {
+			var err error
+			if end, err = s.find(packageEnd, from); err != nil {
+				return 0, err
+			}
+		}
+		i := bytes.Index(s.buf[s.start+from:s.start+end], []byte("<!"))
+		if i < 0 {
+			return end, nil
+		}
+		section := s.buf[s.start+from+i : s.start+end]
+		var err error
+		if from, err = s.find(sectionEnd(section), from+i+len("<!")); err != nil {
 			return 0, err
 		}
-		// An end tag within a comment or CDATA is text.
-		frag := s.buf[s.start : s.start+n]
-		if bytes.Contains(frag, []byte("<!")) && openSection(frag) {
-			from = n
-			continue
-		}
-		return n, nil
 	}
 }
 
-// openSection reports whether the last comment or CDATA section of frag has no end.
-func openSection(frag []byte) bool {
-	for {
-		i := bytes.Index(frag, []byte("<!"))
-		if i < 0 {
-			return false
-		}
-		frag = frag[i:]
-		end := []byte(">")
-		if bytes.HasPrefix(frag, []byte("<!--")) {
-			end = []byte("-->")
-		} else if bytes.HasPrefix(frag, []byte("<![CDATA[")) {
-			end = []byte("]]>")
-		}
-		n := bytes.Index(frag, end)
-		if n < 0 {
-			return true
-		}
-		frag = frag[n+len(end):]
+// sectionEnd gives what ends the comment, CDATA section or declaration at the start of s.
+func sectionEnd(s []byte) []byte {
+	switch {
+	case bytes.HasPrefix(s, []byte("<!--")):
+		return []byte("-->")
+	case bytes.HasPrefix(s, []byte("<![CDATA[")):
+		return []byte("]]>")
 	}
+	return []byte(">")
 }
 
 // find returns the end of the first occurrence of what at or behind from, relative to the unread input.

@@ -303,7 +303,7 @@ func needsWhole(s string) bool {
 	return false
 }
 
-// Check reports ErrControl with the place when a string of p cannot be written.
+// Check reports ErrControl with the place when a string of p cannot be written, and ErrTooLarge.
 func (p *Package) Check() error {
 	fields := [...]struct{ name, value string }{
 		{"name", p.Name},
@@ -336,11 +336,31 @@ func (p *Package) Check() error {
 			}
 		}
 	}
+	return errors.Join(p.checkFiles(), p.checkChangelogs())
+}
+
+// ErrTooLarge is reported for a package whose files would fill more metadata than a reader takes: many files may share one name of a
+// directory in the header, but each has it in the metadata.
+var ErrTooLarge = errors.New("the paths of the files are too long together")
+
+// maxPaths bounds the bytes of all paths of a package. A million files take a tenth of it.
+const maxPaths = maxFragment / 2
+
+func (p *Package) checkFiles() error {
+	paths := 0
 	for i := range p.Files {
-		if f := &p.Files[i]; unfit(f.Base) || unfit(f.Dir) {
+		f := &p.Files[i]
+		if unfit(f.Base) || (i == 0 || f.Dir != p.Files[i-1].Dir) && unfit(f.Dir) {
 			return fmt.Errorf("file %q: %w", f.Dir+f.Base, ErrControl)
 		}
+		if paths += len(f.Dir) + len(f.Base); paths > maxPaths {
+			return ErrTooLarge
+		}
 	}
+	return nil
+}
+
+func (p *Package) checkChangelogs() error {
 	for i := range p.Changelogs {
 		if c := &p.Changelogs[i]; unfit(c.Author) || unfit(c.Text) {
 			return fmt.Errorf("changelog of %q: %w", c.Author, ErrControl)

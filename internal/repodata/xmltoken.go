@@ -209,6 +209,7 @@ func (t *tokens) content() (string, error) {
 		return "", nil
 	}
 	name, depth, text := t.name, 0, ""
+	var joined strings.Builder // of several pieces
 	for {
 		if err := t.next(); err != nil {
 			return "", err
@@ -217,8 +218,12 @@ func (t *tokens) content() (string, error) {
 		case tokEOF:
 			return "", t.errorf("<%s> is not closed", name)
 		case tokText:
-			if depth == 0 {
-				text += t.text
+			switch {
+			case depth > 0:
+			case text == "":
+				text = t.text
+			default:
+				joined.WriteString(t.text)
 			}
 		case tokStart:
 			if !t.empty {
@@ -228,6 +233,9 @@ func (t *tokens) content() (string, error) {
 			if depth == 0 {
 				if t.name != name {
 					return "", t.errorf("</%s> closes <%s>", t.name, name)
+				}
+				if joined.Len() > 0 {
+					text += joined.String()
 				}
 				return text, nil
 			}
@@ -305,9 +313,14 @@ func entity(s string) (rune, int, error) {
 		digits, base = rest, 10
 	}
 	if base != 0 {
-		if n, err := strconv.ParseUint(digits, base, 32); err == nil && n != 0 && n <= 0x10ffff && (n < 0xd800 || n > 0xdfff) {
+		if n, err := strconv.ParseUint(digits, base, 32); err == nil && isChar(n) {
 			return rune(n), end + 1, nil
 		}
 	}
 	return 0, 0, fmt.Errorf("unknown entity %q", s[:end+1])
+}
+
+// isChar reports whether XML 1.0 can carry the character: what a reference smuggles in would come out as it is.
+func isChar(n uint64) bool {
+	return n == '\t' || n == '\n' || n == '\r' || n >= ' ' && n < 0xd800 || n > 0xdfff && n < 0xfffe || n > 0xffff && n <= 0x10ffff
 }
