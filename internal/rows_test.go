@@ -18,7 +18,7 @@ const module = "github.com/weld-linux/weld-bridge/"
 // rows are the packages below internal/, from the bottom up. A package imports those of lower rows, and of its own row
 // what stands in sideways.
 var rows = [][]string{
-	{"atomicfile", "pack/deflate", "inflate", "judges", "varint"},
+	{"atomicfile", "pack/deflate", "inflate", "judges", "tomlguard", "varint"},
 	{"spec", "pkgtoml", "comps", "cpio", "rpmver", "ostree", "pristine", "tarmodel", "gnupatch", "gitpack", "pack", "bulk", "progress", "remote", "remote/s3test", "browsertest"},
 	{"rpmfile", "rpmfile/rpmtest", "repodata", "bulktest"},
 	{"convert", "gitmirror", "content", "repo"},

@@ -18,8 +18,9 @@ func newCompsCmd() *cobra.Command {
 		Long: `Turn comps files, which group the packages of a distribution, into TOML.
 
 COMPS.xml becomes COMPS.toml beside it, unless -o says otherwise. A directory
-stands for every *.xml below it. toml2spec comps gives the same file back. Elements, attributes and comments that a comps
-file does not have are refused with their place.
+stands for every *.xml below it. toml2spec comps gives the same file back.
+Elements, attributes and comments that a comps file does not have are refused
+with their place.
 
 A document that exists and says something else is left alone unless -f or -o
 is given, since it may have been edited.`,
@@ -39,6 +40,9 @@ is given, since it may have been edited.`,
 }
 
 func (o *options) comps(cmd *cobra.Command, args []string) error {
+	if o.check && o.out != "" {
+		return cli.Usagef("--check writes nothing: leave -o out")
+	}
 	c := &cli.Converter{From: ".xml", To: ".toml", Out: o.out, Bulk: &o.bulk, Options: "comps"}
 	if o.check {
 		c.Check = cli.Makes

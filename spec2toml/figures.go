@@ -58,7 +58,7 @@ func (t *tally) verbatim(text string) {
 	t.raw += 1 + strings.Count(strings.TrimRight(text, "\n"), "\n")
 	if len(t.why) < reasons {
 		line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-		t.why = append(t.why, line[:min(len(line), 60)])
+		t.why = append(t.why, strings.ToValidUTF8(line[:min(len(line), 60)], ""))
 	}
 }
 

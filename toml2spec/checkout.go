@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/BurntSushi/toml"
 	"github.com/spf13/cobra"
@@ -38,6 +39,7 @@ type checkout struct {
 	stub      bool
 	noSources bool
 	force     bool
+	silence   time.Duration // how long a cache may say nothing; 0: maxSilence
 }
 
 func newCheckoutCmd() *cobra.Command {
@@ -51,7 +53,8 @@ DIR (default: where you are) holds package.toml, or one other document. Its
 spec is written over the stub that is there, or to NAME.spec. Then every file
 of sources.lock that is missing is taken from the lookaside caches, in their
 order, and then from the git mirror by srpm2git; what arrives must have the
-digest that sources.lock says. toml2spec without arguments does the same.
+digest that sources.lock says, and a cache that is out of order is passed
+over. toml2spec without arguments does the same.
 
 It is koji's source_cmd, runs in koji's builder plugin, and in mock. Where
 sources are is read from ` + checkoutConfig + `:
@@ -151,7 +154,11 @@ func (c *checkout) convert() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return convert.ToSpec(doc, convert.Options{})
+	text, err := convert.ToSpec(doc, convert.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return text, nil
 }
 
 // documentOf finds the package document of a checkout.
@@ -189,6 +196,9 @@ func (c *checkout) specPath(text []byte) (string, error) {
 		return c.out, nil
 	}
 	for _, dir := range []string{c.dir, filepath.Join(c.dir, "SPECS")} {
+		if info, err := os.Lstat(dir); dir != c.dir && (err != nil || !info.IsDir()) {
+			continue // a link may lead out of the checkout
+		}
 		found, err := filepath.Glob(filepath.Join(globQuoted(dir), "*.spec"))
 		switch {
 		case err != nil:

@@ -16,7 +16,8 @@ func newCompsCmd() *cobra.Command {
 		Long: `Turn TOML into comps files, which group the packages of a distribution.
 
 COMPS.toml becomes COMPS.xml beside it, unless -o says otherwise. A directory
-stands for every *.toml below it. Where the document has a [layout], the file is written as it was before.
+stands for every *.toml below it. Where the document has a [layout], the file
+is written as it was before.
 
 A file that exists and says something else is left alone unless -f or -o is
 given.`,

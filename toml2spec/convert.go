@@ -28,12 +28,9 @@ func (o *options) convert(name string, b []byte) ([]byte, bulk.Result) {
 	if err != nil {
 		return nil, bulk.Failed("parse", "not a package document", err)
 	}
-	if o.noLayout {
-		doc.Layout = nil
-	}
-	text, err := convert.ToSpec(doc, convert.Options{})
+	text, err := convert.ToSpec(doc, convert.Options{NoLayout: o.noLayout})
 	if err != nil {
-		return nil, bulk.Failed("convert", "convert", err)
+		return nil, bulk.Failed("convert", "no spec can say it", fmt.Errorf("%s: %w", name, err))
 	}
 	return text, bulk.Result{OK: true, Figures: map[string]any{"toml_bytes": len(b), "spec_bytes": len(text)}}
 }

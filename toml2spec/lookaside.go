@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -16,6 +17,8 @@ import (
 	"time"
 
 	"github.com/BurntSushi/toml"
+
+	"github.com/weld-linux/weld-bridge/internal/tomlguard"
 )
 
 // lock is the part of sources.lock that says what each source is; docs/git-mirror.md has the format.
@@ -31,11 +34,13 @@ type lockedFile struct {
 	SHA256 string `toml:"sha256"`
 	Size   int64  `toml:"size"`
 	MTime  int64  `toml:"mtime"`
-	From   string `toml:"from"`
 }
 
 // lookasidePath is Fedora's layout, with the digest that sources.lock has.
 const lookasidePath = "/{name}/{file}/sha256/{sha256}/{file}"
+
+// maxSilence is how long a cache may say nothing: it must not hold a builder.
+const maxSilence = time.Minute
 
 var errAbsent = errors.New("not there")
 
@@ -45,12 +50,11 @@ func (c *checkout) fetch(ctx context.Context) error {
 	if err != nil || l == nil {
 		return err
 	}
-	// A cache that says nothing must not hold a builder.
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.ResponseHeaderTimeout = time.Minute
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}
 	var missing []lockedFile
+	var why error // of the first that no cache gave
 	for _, f := range l.Source {
 		if f.Kind == "spec" {
 			continue
@@ -59,19 +63,24 @@ func (c *checkout) fetch(ctx context.Context) error {
 		if _, err := os.Lstat(filepath.Join(c.dir, f.Name)); err == nil {
 			continue
 		}
-		if err := c.fromLookaside(ctx, client, l.Name, f); errors.Is(err, errAbsent) {
+		if err := c.fromLookaside(ctx, client, l.Name, f); err != nil {
 			missing = append(missing, f)
-		} else if err != nil {
-			return err
+			why = cmp.Or(why, err)
 		}
 	}
-	if len(missing) == 0 {
+	switch {
+	case len(missing) == 0:
 		return nil
-	}
-	if c.Mirrors == "" {
+	case c.Mirrors != "" && ctx.Err() == nil:
+		err := c.fromMirror(ctx, l.Name, missing)
+		if err != nil && !errors.Is(why, errAbsent) {
+			err = fmt.Errorf("%w; %w", why, err)
+		}
+		return err
+	case errors.Is(why, errAbsent):
 		return fmt.Errorf("%s: in no lookaside cache, and no mirrors are named (%d caches asked)", missing[0].Name, len(c.Lookaside))
 	}
-	return c.fromMirror(ctx, l.Name, missing)
+	return why
 }
 
 func readLock(path string) (*lock, error) {
@@ -81,6 +90,9 @@ func readLock(path string) (*lock, error) {
 	data, err := readBounded(path)
 	if err != nil {
 		return nil, err
+	}
+	if err := tomlguard.Check(string(data)); err != nil {
+		return nil, fmt.Errorf("%s:%w", path, err)
 	}
 	var l lock
 	if _, err := toml.Decode(string(data), &l); err != nil {
@@ -92,7 +104,12 @@ func readLock(path string) (*lock, error) {
 	if !plainName(l.Name) {
 		return nil, fmt.Errorf("%s: %q is no name of a package", path, l.Name)
 	}
+	seen := map[string]bool{}
 	for _, f := range l.Source {
+		if seen[f.Name] {
+			return nil, fmt.Errorf("%s: source %q: stands twice", path, f.Name)
+		}
+		seen[f.Name] = true
 		sum, err := hex.DecodeString(f.SHA256)
 		if !plainName(f.Name) || err != nil || len(sum) != sha256.Size || f.Size < 0 {
 			return nil, fmt.Errorf("%s: source %q: not a file name, a SHA-256 and a size", path, f.Name)
@@ -106,28 +123,52 @@ func plainName(name string) bool {
 	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\x00\n") && !strings.HasPrefix(name, "-")
 }
 
-// fromLookaside takes one file out of the first cache that has it.
+// fromLookaside takes one file out of the first cache that gives it. A cache that is out of order, or has other bytes, is
+// passed over; what was wrong is the error when no other one gives the file, else it is errAbsent.
 func (c *checkout) fromLookaside(ctx context.Context, client *http.Client, name string, f lockedFile) error {
+	result := errAbsent
 	for _, cache := range c.Lookaside {
 		if !strings.Contains(cache, "{") {
 			cache = strings.TrimRight(cache, "/") + lookasidePath
 		}
-		from, err := openSource(ctx, client, cache, name, f)
-		if errors.Is(err, errAbsent) {
-			continue
+		err := c.fromCache(ctx, client, cache, name, f)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, errAbsent) && errors.Is(result, errAbsent):
+			result = fmt.Errorf("%s: %w", cache, err)
 		}
-		if err != nil {
-			return err
-		}
-		err = c.place(from, f)
-		from.Close()
-		if err != nil {
-			return fmt.Errorf("%s: %w", cache, err)
-		}
-		return nil
 	}
-	return errAbsent
+	return result
 }
+
+// fromCache takes one file out of a cache.
+func (c *checkout) fromCache(ctx context.Context, client *http.Client, cache, name string, f lockedFile) error {
+	limit := cmp.Or(c.silence, maxSilence)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	silence := time.AfterFunc(limit, func() { stop(fmt.Errorf("silent for %v", limit)) })
+	defer silence.Stop()
+	from, err := openSource(ctx, client, cache, name, f)
+	if err != nil {
+		return cmp.Or(context.Cause(ctx), err)
+	}
+	defer from.Close()
+	err = c.place(readerFunc(func(b []byte) (int, error) {
+		silence.Reset(limit)
+		return from.Read(b)
+	}), f)
+	if err != nil {
+		return cmp.Or(context.Cause(ctx), err)
+	}
+	return nil
+}
+
+// readerFunc is a function that reads.
+type readerFunc func([]byte) (int, error)
+
+// Read calls the function.
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 
 func openSource(ctx context.Context, client *http.Client, cache, name string, f lockedFile) (io.ReadCloser, error) {
 	fill := func(escape func(string) string) string {

@@ -201,9 +201,14 @@ func TestTOMLErrors(t *testing.T) {
 		"groups":        {"[[group]]\ngroups = []\n", "c.toml:2: unknown key groups in [[group]]"},
 		"layout":        {"[layout]\nfoo = 1\n", "c.toml:2: unknown key foo in [layout]"},
 		"layout value":  {"[layout]\ndoctype = 'x'\n", "c.toml:2: layout.doctype has a value that it cannot have"},
-		"langpack":      {"[langpacks]\na = 1\n", "c.toml:2: langpacks.a is not a string"},
-		"comment":       {"[[comment]]\ntext = 'a--b'\n", "c.toml: comment \"a--b\" cannot stand in XML"},
-		"control":       {"[[group]]\nid = \"\\u0001\"\n", "holds a character that XML does not have"},
+		"deep":          {"a = " + strings.Repeat("[", 1<<20), "c.toml:1:105: nested deeper than 100"},
+		"misplaced": {
+			"[[group]]\nid = 'a'\n[[category]]\nid = 'b'\nnames.de = 'b'\n[group.names]\nde = 'a'\n",
+			"group.names stands behind [[category]]: it belongs right behind its [[group]]",
+		},
+		"langpack": {"[langpacks]\na = 1\n", "c.toml:2: langpacks.a is not a string"},
+		"comment":  {"[[comment]]\ntext = 'a--b'\n", "c.toml: comment \"a--b\" cannot stand in XML"},
+		"control":  {"[[group]]\nid = \"\\u0001\"\n", "holds a character that XML does not have"},
 		"lying layout": {
 			"[[group]]\nid = 'a'\n[[layout.spelling]]\nline = 5\ncanonical = \"    <id>a</id>\\n\"\nwritten = \"    <id>b</id>\\n\"\n",
 			"changes what the file says",

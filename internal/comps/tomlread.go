@@ -9,12 +9,18 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"github.com/weld-linux/weld-bridge/internal/tomlguard"
 )
 
 // ParseTOML reads a document. name is that of the file, for errors. Unknown keys are errors.
 func ParseTOML(name string, data []byte) (*Document, error) {
 	p := &tomlParser{file: name, data: data, doc: new(Document), count: make(map[string]int)}
 	var root map[string]any
+	var deep *tomlguard.Error
+	if errors.As(tomlguard.Check(string(data)), &deep) {
+		return nil, &Error{name, deep.Line, deep.Column, deep.Message}
+	}
 	md, err := toml.Decode(string(data), &root)
 	var syntax toml.ParseError
 	if errors.As(err, &syntax) {
@@ -159,6 +165,9 @@ func (p *tomlParser) listTable(kind Kind, k toml.Key, table map[string]any) ([]E
 // field takes a key of a group, a category or an environment.
 func (p *tomlParser) field(kind Kind, k toml.Key) error {
 	item := &p.doc.Items[len(p.doc.Items)-1]
+	if item.Kind != kind {
+		return p.errorf(k, "%s stands behind [[%s]]: it belongs right behind its [[%s]]", strings.Join(k, "."), item.Kind, kind)
+	}
 	name, value := k[1], p.table[k[1]]
 	f := Field{Name: name}
 	var err error

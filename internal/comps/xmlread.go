@@ -80,7 +80,7 @@ func (p *xmlParser) next() (xml.Token, error) {
 
 func clip(s string) string {
 	if len(s) > 40 {
-		return s[:40] + "…"
+		return strings.ToValidUTF8(s[:40], "") + "…"
 	}
 	return s
 }

@@ -39,8 +39,8 @@ func (w *writer) arranged(layout *pkgtoml.Layout) []node {
 		order = rest
 	}
 	a.endScope()
-	for len(a.open) > 0 {
-		a.shut("")
+	if len(a.open) > 0 { // their ends are missing: the entries know their conditions
+		a.nodes = slices.DeleteFunc(a.nodes, func(n node) bool { return n.block > 0 && slices.Contains(a.open, n.block) })
 	}
 	nodes := sweep(a.nodes)
 	return insert(nodes, a)
@@ -85,7 +85,13 @@ func (a *arranger) spelled(line string) bool {
 	return true
 }
 
+// maxNesting is how deep the conditions of an order may stand in each other.
+const maxNesting = 1000
+
 func (a *arranger) begin(spelled string, above bool) {
+	if len(a.open) >= maxNesting {
+		return
+	}
 	a.blocks++
 	a.open = append(a.open, a.blocks)
 	a.add(node{op: opOpen, block: a.blocks, text: spelled, above: above})

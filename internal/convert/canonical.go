@@ -61,6 +61,7 @@ func (w *writer) canonicalPreamble(s *section) []node {
 		}
 	}
 	add(tags)
+	add(w.anchored("preamble"))
 	var out []node
 	for i, g := range groups {
 		if i > 0 {

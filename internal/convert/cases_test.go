@@ -158,6 +158,16 @@ make check
 	},
 	{name: "automatic changelog", spec: "%changelog\n%autochangelog\n", typed: []string{"auto = true"}},
 	{name: "section macros", spec: "%description\na\n\n%gopkg\n\n%prep\nb\n\n%gopkgfiles\n%changelog\n", typed: []string{`{ macro = "%gopkg", at = "description" }`}},
+	{
+		name:  "a section macro ends the preamble",
+		spec:  "Name: a\n%global f() \\\n%1 \\\n\n%fontpkg -a\n\n%prep\nb\n\n%global g 1\n%description\n%g\n",
+		typed: []string{`{ macro = "%fontpkg -a", at = "preamble" }`, `{ global = "g", value = "1", at = "preamble" }`},
+	},
+	{
+		name:  "definitions between sections that move",
+		spec:  "%description\na\n\n%files\n/b\n%global c 1\n\n%package d\nSummary: %c\n\n%prep\n%global in_text 1\n\n%files d\n/e\n",
+		typed: []string{`{ global = "c", value = "1", at = "description" }`, "%global in_text 1\n"},
+	},
 	{name: "odd headers", spec: "%PREP\n\n%files  a  \n\n%description -l de b\nc\n\n%package a b c\nSummary: d\n%if 1\n%endif\n\n%build --odd\n", crossing: true},
 	{name: "comments", spec: "#a\n#\n# b\n\n# c\nName: d\n  # e\n##\nVersion: 1\n#\nRelease: 2\n# last\n"},
 	{name: "open bracket", spec: "Name: %{foo\n%build\n%{bar\n%if 1\n%endif\n"},

@@ -20,13 +20,7 @@ const (
 func (l *lifter) changelogSection(s *spec.Section) {
 	c := &l.doc.Changelog
 	c.Present = true
-	number := 0
-	for i := range l.file.Sections {
-		if l.file.Sections[i].Head == s.Head {
-			number = i
-		}
-	}
-	end := l.bodyEnd(s, l.blocks.hoistStart(number))
+	end := l.bodyEnd(s, l.blocks.hoistStart(l.blocks.owner[s.Head]))
 	body := l.text(s.Body, end)
 	if body == autoChangelog {
 		c.Auto = true
@@ -39,8 +33,7 @@ func (l *lifter) changelogSection(s *spec.Section) {
 }
 
 // parseChanges splits a changelog at the lines that begin with a star or are
-// %autochangelog, and
-// counts the blank lines behind each entry.
+// %autochangelog, and counts the blank lines behind each entry.
 func parseChanges(body string) (out []*pkgtoml.Change, gaps []int) {
 	for start := 0; start < len(body); {
 		end := start
@@ -122,7 +115,7 @@ func isoDate(s string) string {
 		return ""
 	}
 	t := time.Date(int(year), time.Month(month/3+1), int(day), 0, 0, 0, 0, time.UTC)
-	if n := int(t.Weekday()); t.Day() != int(day) || s[:3] != weekdays[3*n:3*n+3] {
+	if n := int(t.Weekday()); year == 0 || t.Day() != int(day) || s[:3] != weekdays[3*n:3*n+3] {
 		return ""
 	}
 	m := month/3 + 1

@@ -130,14 +130,11 @@ func (b *blocks) pair() {
 	}
 }
 
-func (b *blocks) section(line int) *spec.Section { return &b.file.Sections[b.owner[line]] }
-
 // textOnly finds the blocks that lie in the text of one section with text
 // behind them.
 func (b *blocks) textOnly(n int) {
 	bl := &b.list[n]
 	first, last := bl.lines[0], bl.lines[len(bl.lines)-1]
-	s := b.section(first)
 	if bl.fate != fateTyped || b.items[b.owner[first]] || b.owner[first] != b.owner[last] {
 		return
 	}
@@ -146,7 +143,7 @@ func (b *blocks) textOnly(n int) {
 		return
 	}
 	for i := first; i <= last; i++ {
-		if l := &b.file.Lines[i]; l.Kind == spec.Text && !b.hoistable(l, s.Name) {
+		if l := &b.file.Lines[i]; l.Kind == spec.Text && !b.hoistable(l, b.owner[first]) {
 			bl.fate = fateText
 			return
 		}
@@ -154,26 +151,48 @@ func (b *blocks) textOnly(n int) {
 }
 
 // hoistable tells whether a line at the end of a text may stand for itself.
-func (b *blocks) hoistable(l *spec.Line, section string) bool {
+func (b *blocks) hoistable(l *spec.Line, section int) bool {
 	switch l.Kind {
 	case spec.Text:
-		return b.makesSections(l.Text) || section == "description" && isMacroLine(l.Text) || strings.HasPrefix(l.Text, "%dnl ")
+		return b.makesSections(l.Text) || b.definesAhead(l.Text, section) || strings.HasPrefix(l.Text, "%dnl ")
 	case spec.Header:
 		return false
 	}
 	return true
 }
 
-// isMacroLine tells a definition from text.
-func isMacroLine(text string) bool {
-	t := text
-	for t != "" && (t[0] == ' ' || t[0] == '\t') {
-		t = t[1:]
+// definesAhead tells whether a line at the end of a section is a definition for
+// what follows: behind a description, and before sections that a spec without
+// layout has earlier.
+func (b *blocks) definesAhead(text string, section int) bool {
+	if b.file.Sections[section].Name == "description" {
+		return isMacroLine(text)
 	}
-	if t == "" || t[0] != '%' {
+	if section+1 == len(b.file.Sections) || !isDefinition(text) {
 		return false
 	}
-	for _, word := range []string{"%global", "%define", "%undefine", "%bcond", "%bcond_with", "%bcond_without", "%include", "%dnl"} {
+	next := b.file.Sections[section+1].Name
+	return next == "package" || next == "description"
+}
+
+// isMacroLine tells a line for rpm alone from text.
+func isMacroLine(text string) bool {
+	return isDefinition(text) || beginsWith(text, "%include", "%dnl")
+}
+
+// isDefinition tells whether a line defines a macro or takes one away.
+func isDefinition(text string) bool {
+	return beginsWith(text, "%global", "%define", "%undefine", "%bcond", "%bcond_with", "%bcond_without")
+}
+
+// beginsWith tells whether a line, without its indent, begins with one of the
+// words and a blank.
+func beginsWith(text string, words ...string) bool {
+	t := strings.TrimLeft(text, " \t")
+	if !strings.HasPrefix(t, "%") {
+		return false
+	}
+	for _, word := range words {
 		if len(t) > len(word) && strings.HasPrefix(t, word) && (t[len(word)] == ' ' || t[len(word)] == '\t') {
 			return true
 		}
@@ -228,7 +247,7 @@ func (b *blocks) hoistStart(section int) int {
 	at := s.End
 	for at > s.Body {
 		l := &b.file.Lines[at-1]
-		if !b.hoistable(l, s.Name) || b.of[at-1] >= 0 && b.list[b.of[at-1]].fate != fateTyped {
+		if !b.hoistable(l, section) || b.of[at-1] >= 0 && b.list[b.of[at-1]].fate != fateTyped {
 			break
 		}
 		at--

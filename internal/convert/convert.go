@@ -9,7 +9,6 @@ package convert
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -83,12 +82,11 @@ const efforts = 3
 func document(name string, b []byte, effort int) (*lifter, error) {
 	text, layout := normalise(b)
 	file := spec.ParseText(text)
-	var fault *spec.Fault
-	if err := file.Balance(); errors.As(err, &fault) && strings.HasPrefix(fault.What, "unterminated") {
+	if err := unterminated(file); err != nil {
 		return nil, fmt.Errorf("%s:%w", name, err)
 	}
 	var l *lifter
-	if effort < efforts-1 {
+	if effort = max(effort, leastEffort(file)); effort < efforts-1 {
 		l = lift(file, effort > 0)
 	} else {
 		l = whole(text)
@@ -98,14 +96,55 @@ func document(name string, b []byte, effort int) (*lifter, error) {
 	return l, nil
 }
 
-// ToSpec writes the spec of a document.
+// What conditions of a spec become conditions of entries, each of which says the
+// whole path that it stands under. Real ones are 9 deep, have 6 branches, and are
+// 1,000 lines in a spec.
+const (
+	maxDepth        = 100
+	maxBranches     = 50
+	maxConditionals = 20000
+)
+
+// leastEffort is where to begin with a spec: what has more conditions than any
+// real one would take time and memory by their square.
+func leastEffort(f *spec.File) int {
+	var branches []int // of the conditions that are open
+	effort, count := 0, 0
+	for i := range f.Lines {
+		switch f.Lines[i].Kind {
+		case spec.If:
+			branches = append(branches, 0)
+		case spec.Elif, spec.Else:
+			if n := len(branches); n > 0 {
+				if branches[n-1]++; branches[n-1] > maxBranches {
+					effort = 1
+				}
+			}
+		case spec.Endif:
+			branches = branches[:max(0, len(branches)-1)]
+		default:
+			continue
+		}
+		if count++; count > maxConditionals || len(branches) > maxDepth {
+			return efforts - 1
+		}
+	}
+	return effort
+}
+
+// ToSpec writes the spec of a document. The error is about a value that a spec
+// cannot say where it stands: one of several lines, a text that holds the header
+// of a section or an %if without end.
 func ToSpec(d *pkgtoml.Document, o Options) ([]byte, error) {
 	if o.NoLayout {
 		plain := *d
 		plain.Layout = nil
 		d = &plain
 	}
-	return toSpec(d, indexDocument(d), roughSize(d)), nil
+	x := indexDocument(d)
+	out := toSpec(d, x, roughSize(d))
+	text, _ := normalise(out)
+	return out, check(x, text)
 }
 
 // toSpec writes a spec of about size bytes.

@@ -84,6 +84,66 @@ func TestNoLayout(t *testing.T) {
 	}
 }
 
+// TestOrderWithoutLayout checks that what rpm reads in order comes in that order.
+func TestOrderWithoutLayout(t *testing.T) {
+	for _, c := range []struct {
+		name, spec string
+		order      []string
+	}{
+		{
+			"font package behind its sources",
+			"Version: 1\n%global fontfamily F\n%global fontconfs %{SOURCE1}\n\nSource0: a.zip\nBuildRequires: b\nSource1: c.xml\n\n%fontpkg -a\n%global late 1\n\n%prep\n%setup\n\n%fontfiles -a\n",
+			[]string{"Version", "fontfamily", "fontconfs", "Source0", "Source1", "BuildRequires", "%fontpkg", "late", "%prep", "%fontfiles"},
+		},
+		{
+			"description defined behind build requirements",
+			"Name: a\n\n%generate_buildrequires\nb\n\n%global _text c\n\n%description %_text\n\n%package d\nSummary: e\n\n%description d\n%_text\n",
+			[]string{"Name", "%global _text", "%description %_text", "%package d", "%description d", "%generate_buildrequires"},
+		},
+		{
+			"definition that ends in a backslash",
+			"%global f() \\\nRequires: %1\\\n\nName: a\n\n%description\nb\n",
+			[]string{"Requires: %1\\\n\n", "Name:"},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			doc, err := FromSpec(c.name, []byte(c.spec), Options{NoLayout: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			plain, err := ToSpec(doc, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			rest := string(plain)
+			for _, want := range c.order {
+				_, after, found := strings.Cut(rest, want)
+				if !found {
+					t.Fatalf("%q is missing or too early in\n%s", want, plain)
+				}
+				rest = after
+			}
+		})
+	}
+}
+
+// TestMacroIntoPreamble checks that a macro that the layout does not know comes
+// to the end of the preamble.
+func TestMacroIntoPreamble(t *testing.T) {
+	doc, err := FromSpec("a", []byte("Name: a\nRequires: b\n\n%description\nc\n"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc.Macros = append(doc.Macros, &pkgtoml.Macro{Form: pkgtoml.Raw, Name: "%fontpkg", At: "preamble"})
+	got, err := ToSpec(doc, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "Name: a\nRequires: b\n%fontpkg\n\n%description\nc\n"; string(got) != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestUnterminated(t *testing.T) {
 	for _, c := range []struct{ name, spec, want string }{
 		{"open", "Name: a\n%if 1\nVersion: 1\n", "open:2:1: unterminated %if"},
@@ -112,6 +172,7 @@ func FuzzRoundTrip(f *testing.F) {
 	}
 	f.Add([]byte("\xef\xbb\xbfName: a\r\n%if 1\r\n%endif\r\n"))
 	f.Add([]byte("Name: \xff\x00\n%{expand:\n"))
+	f.Add([]byte("\xa0\nRequires: \u00a0\n%{load: }\nRequires: a,\vb\f,\rc\n%changelog\n* Sat Jan 01 0000 A\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) > 1<<16 {
 			return
@@ -123,7 +184,8 @@ func FuzzRoundTrip(f *testing.F) {
 	})
 }
 
-// FuzzToSpec checks that no document, however odd, makes the writer fail.
+// FuzzToSpec checks that no document, however odd, makes the writer fall, and
+// that what it writes is a spec.
 func FuzzToSpec(f *testing.F) {
 	for _, c := range cases {
 		if doc, err := FromSpec(c.name, []byte(c.spec), Options{}); err == nil {
@@ -138,12 +200,14 @@ func FuzzToSpec(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, err := ToSpec(doc, Options{}); err != nil {
-			t.Fatal(err)
-		}
-		doc.Layout = nil
-		if _, err := ToSpec(doc, Options{}); err != nil {
-			t.Fatal(err)
+		for _, o := range []Options{{}, {NoLayout: true}} {
+			spec, err := ToSpec(doc, o)
+			if err != nil {
+				continue
+			}
+			if _, err := FromSpec("f", spec, Options{}); err != nil {
+				t.Fatalf("%v\n%s", err, spec)
+			}
 		}
 	})
 }

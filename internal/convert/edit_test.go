@@ -156,7 +156,7 @@ func dropPatch(r *rand.Rand, d *pkgtoml.Document) (want, bool) {
 	p := d.Patches[n]
 	w := want{removed: []string{strings.Replace(expand("{tag} {value}", p), "  ", " ", 1)}}
 	d.Patches = slices.Delete(d.Patches, n, n+1)
-	if number, err := strconv.Atoi(p.Number); err == nil && !hasNumber(d.Patches, number) {
+	if number, err := strconv.Atoi(p.Number); err == nil && !patchNumbers(d.Patches)[number] {
 		for _, s := range d.Build {
 			for _, line := range strings.Split(s.Body, "\n") {
 				if got, ok := patchNumber(line); ok && got == number && s.Kind == "prep" {

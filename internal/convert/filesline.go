@@ -16,10 +16,9 @@ func parseFileLine(text string) parsed {
 	body = body[len(lead):]
 	s := &fileScanner{in: body, f: &pkgtoml.File{}}
 	if s.macro() {
-		p := one(&pkgtoml.File{Macro: body}, lead+"{macro}"+tail)
-		return p
+		return one(&pkgtoml.File{Macro: body}, lead+"{macro}"+tail)
 	}
-	if !s.scan() {
+	if tangled(body) || !s.scan() {
 		return one(&pkgtoml.File{Raw: body}, lead+"{raw}"+tail)
 	}
 	return one(s.f, lead+s.tmpl.String()+tail)
@@ -81,7 +80,7 @@ func (s *fileScanner) scan() bool {
 		s.pos = end
 	}
 	if s.f.Defattr != "" {
-		return len(s.f.Paths) == 0 && !s.attrs
+		return len(s.f.Paths) == 0 && len(s.f.Order) == 1
 	}
 	return len(s.f.Paths) > 0 && !strings.Contains(s.in, "\n")
 }
@@ -140,7 +139,7 @@ func (s *fileScanner) take(word string) bool {
 func closeParen(s string, open int) int {
 	for i := open + 1; i < len(s); i++ {
 		switch {
-		case s[i] == '%' && i+1 < len(s) && strings.IndexByte("{([", s[i+1]) >= 0:
+		case s[i] == '%' && bracketed(s, i):
 			if end := macroEnd(s, i); end > 0 {
 				i = end - 1
 			}
@@ -188,6 +187,9 @@ func (s *fileScanner) argument(word, arg string) bool {
 // attr takes the fields of %attr(mode, user, group, dirmode) apart. A field of
 // "-" says nothing and is left out.
 func (s *fileScanner) attr(arg string) bool {
+	if tangled(arg) {
+		return false
+	}
 	fields := splitComma(arg)
 	if len(fields) > 4 {
 		return false
@@ -223,7 +225,7 @@ func splitComma(s string) []string {
 	var out []string
 	start := 0
 	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+1 < len(s) && strings.IndexByte("{([", s[i+1]) >= 0 {
+		if s[i] == '%' && bracketed(s, i) {
 			if end := macroEnd(s, i); end > 0 {
 				i = end - 1
 				continue

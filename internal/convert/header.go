@@ -28,7 +28,7 @@ func parseHeader(kind, rest string) headerArgs {
 }
 
 func scanHeader(kind, rest string) (h headerArgs, ok bool) {
-	if strings.Contains(rest, "\n") {
+	if strings.Contains(rest, "\n") || tangled(rest) {
 		return h, false
 	}
 	if pkgtoml.IsTrigger(kind) {
@@ -170,6 +170,9 @@ func scriptOptions(s *pkgtoml.Script) string {
 
 // headerTemplate spells a header exactly, with its values taken out.
 func headerTemplate(line, kind string) string {
+	if tangled(line) {
+		return ""
+	}
 	var b strings.Builder
 	from, role, named := 0, "", false
 	for i := 0; i < len(line); {

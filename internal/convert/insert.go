@@ -64,6 +64,9 @@ func siblings(x, y pkgtoml.Entry) bool {
 func (a *arranger) placeFor(nodes []node, s *section, list int, e pkgtoml.Entry) int {
 	start, end := span(nodes, s)
 	m, isMacro := e.(*pkgtoml.Macro)
+	if isMacro && m.At == "preamble" {
+		return contentEnd(nodes, 0)
+	}
 	if isMacro && m.At != "" {
 		if behind := a.index.byToken["%"+m.At]; behind != nil {
 			return endOf(nodes, behind)

@@ -20,6 +20,7 @@ type lifter struct {
 	pending []int // comments that may belong to what comes next
 	pkgs    map[string][]*pkgtoml.Package
 	lastTag string
+	ended   bool                             // a macro of the preamble has begun a section
 	seen    map[string]bool                  // lists of the preamble that have begun
 	behind  map[*pkgtoml.Macro]pkgtoml.Entry // the section that a macro stands behind
 }
@@ -44,7 +45,7 @@ func lift(f *spec.File, plain bool) *lifter {
 		case s.Name == "package" && l.blocks.items[i]:
 			l.packageSection(s)
 		case s.Name == "files" && l.blocks.items[i]:
-			l.filesSection(s)
+			l.filesSection(s, i)
 		case (s.Name == "sourcelist" || s.Name == "patchlist") && l.blocks.items[i]:
 			l.listSection(s)
 		case s.Name == "changelog" && !l.doc.Changelog.Present && s.Head >= 0 && f.Lines[s.Head].Rest == "":
@@ -64,9 +65,7 @@ func lift(f *spec.File, plain bool) *lifter {
 		return 1
 	})
 	l.index = indexDocument(l.doc)
-	for m, e := range l.behind {
-		m.At = l.index.byEntry[e].token[1:]
-	}
+	l.anchorBehind()
 	return l
 }
 
@@ -193,7 +192,7 @@ func (l *lifter) preambleLine(i int) {
 	l.entry(i, p)
 	switch e := p.entry.(type) {
 	case *pkgtoml.Macro:
-		e.At = l.anchor(e)
+		e.At = l.anchor(e, l.file.Lines[i].Text)
 		l.doc.Macros = append(l.doc.Macros, e)
 	case *pkgtoml.Tag:
 		l.doc.Main.Tags = append(l.doc.Main.Tags, e)
@@ -218,16 +217,51 @@ func (l *lifter) source(s *pkgtoml.Source) {
 }
 
 // anchor gives the place of a macro in a spec without layout: behind the tag
-// above it, or behind the lists that it mentions.
-func (l *lifter) anchor(m *pkgtoml.Macro) string {
+// above it, or behind the lists that it mentions. One that makes sections ends
+// the preamble: no tag may come behind it.
+func (l *lifter) anchor(m *pkgtoml.Macro, line string) string {
 	text := m.Name + m.Value
+	l.ended = l.ended || l.blocks.makesSections(line)
 	switch {
+	case l.ended:
+		return "preamble"
 	case l.seen["patches"] && (strings.Contains(text, "PATCH") || strings.Contains(text, "%{P:")):
 		return "patches"
 	case l.seen["sources"] && (strings.Contains(text, "SOURCE") || strings.Contains(text, "%{S:")):
 		return "sources"
 	}
 	return l.lastTag
+}
+
+// anchorBehind gives the macros that stand behind sections their places. A
+// definition stays before all sections that follow it here, where they come
+// earlier in a spec without layout than the one that it stands behind.
+func (l *lifter) anchorBehind() {
+	if len(l.behind) == 0 {
+		return
+	}
+	place := make(map[pkgtoml.Entry]int, len(l.index.sections))
+	for n, s := range l.index.sections {
+		place[s.entry] = n
+	}
+	first := len(place) // of the sections that follow
+	for i := len(l.nodes) - 1; i >= 0; i-- {
+		switch n := &l.nodes[i]; n.op {
+		case opSection:
+			first = min(first, place[n.sect.entry])
+		case opLine:
+			m, ok := n.entry.(*pkgtoml.Macro)
+			e, behind := l.behind[m]
+			if !ok || !behind {
+				continue
+			}
+			at := place[e]
+			if first < at && isDefinition(n.text) {
+				at = first - 1
+			}
+			m.At = l.index.sections[at].token[1:]
+		}
+	}
 }
 
 // section notes a header.
@@ -323,7 +357,7 @@ func (l *lifter) outside(s *spec.Section, i int) bool {
 	return l.blocks.makesSections(l.file.Lines[i].Text)
 }
 
-func (l *lifter) filesSection(s *spec.Section) {
+func (l *lifter) filesSection(s *spec.Section, number int) {
 	ln := &l.file.Lines[s.Head]
 	h := parseHeader(s.Name, ln.Rest)
 	files := &pkgtoml.Files{From: h.from, Args: h.rest}
@@ -333,8 +367,9 @@ func (l *lifter) filesSection(s *spec.Section) {
 	}
 	pkg.Files = append(pkg.Files, files)
 	l.section(s, "files", pkg, files)
+	tail := l.blocks.hoistStart(number)
 	l.items(s.Body, s.End, func(i int) {
-		if l.outside(s, i) && l.file.Lines[i].Kind == spec.Text {
+		if ln := &l.file.Lines[i]; ln.Kind == spec.Text && (i >= tail && isDefinition(ln.Text) || l.outside(s, i)) {
 			l.between(files, i)
 			return
 		}

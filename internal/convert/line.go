@@ -67,6 +67,9 @@ func parsePreamble(text string) parsed {
 }
 
 func parseItem(body string) (parsed, bool) {
+	if tangled(body) {
+		return parsed{}, false
+	}
 	if strings.HasPrefix(body, "%") {
 		return parsePercent(body)
 	}
@@ -82,8 +85,9 @@ func parsePercent(body string) (parsed, bool) {
 	rest := body[len(word):]
 	at := skipBlanks(rest, 0)
 	gap, arg := rest[:at], rest[at:]
-	if strings.HasPrefix(body, "%{load:") && strings.HasSuffix(body, "}") && macroEnd(body, 0) == len(body) {
-		return one(&pkgtoml.Macro{Form: pkgtoml.Load, Name: body[7 : len(body)-1]}, "%{load:{name}}"), true
+	if strings.HasPrefix(body, "%{load:") && macroEnd(body, 0) == len(body) {
+		name := body[len("%{load:") : len(body)-1]
+		return one(&pkgtoml.Macro{Form: pkgtoml.Load, Name: name}, "%{load:{name}}"), strings.Trim(name, blanks) != ""
 	}
 	if gap == "" || arg == "" {
 		return parsed{}, false
@@ -167,7 +171,7 @@ func parseGuarded(body string) (parsed, bool) {
 		return parsed{}, false
 	}
 	at := skipInline(inner)
-	if at == len(inner) || strings.Contains(inner, "\n") {
+	if at == len(inner) || strings.Contains(inner, "\n") || isGuard(strings.TrimPrefix(inner[at:], "%{")) {
 		return parsed{}, false
 	}
 	end := strings.TrimRight(inner, blanks)
@@ -178,7 +182,7 @@ func parseGuarded(body string) (parsed, bool) {
 	c := p.entry.Common()
 	c.When = append([]string{term}, c.When...)
 	p.tmpl = "%{{when}:" + inner[:at] + p.tmpl + inner[len(end):] + "}"
-	return p, len(c.When) == 1
+	return p, true
 }
 
 // parseTag reads "Name: value".
@@ -260,11 +264,12 @@ func parseDeps(key, qual, value string) parsed {
 	if !slices.ContainsFunc(seps, func(s string) bool { return s != usual }) {
 		return one(d, "{value}")
 	}
-	tmpl := "{value1}"
+	var tmpl strings.Builder
+	tmpl.WriteString("{value1}")
 	for i, s := range seps {
-		tmpl += s + "{value" + strconv.Itoa(i+2) + "}"
+		tmpl.WriteString(s + "{value" + strconv.Itoa(i+2) + "}")
 	}
-	return one(d, tmpl)
+	return one(d, tmpl.String())
 }
 
 // separator stands between the dependencies of one line.

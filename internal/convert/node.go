@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -34,6 +33,9 @@ type node struct {
 	above bool   // of opOpen: the comment of the first entry stands above it
 }
 
+// stands tells whether a node stands for itself and belongs to no entry.
+func (n *node) stands() bool { return n.op == opBlank || n.op == opComment || n.op == opVerbatim }
+
 // section is a section of a document together with its entries.
 type section struct {
 	token string // "%files:core"
@@ -62,13 +64,14 @@ type spot struct {
 type index struct {
 	sections []*section // in canonical order; the preamble first
 	byToken  map[string]*section
+	repeats  map[string]int             // how often a section's name was asked for, beyond the first time
 	byEntry  map[pkgtoml.Entry]*section // by the section's own entry
 	spots    map[pkgtoml.Entry]spot     // of entries whose section is named
 }
 
 func indexDocument(d *pkgtoml.Document) *index {
 	x := &index{
-		byToken: map[string]*section{}, byEntry: map[pkgtoml.Entry]*section{},
+		byToken: map[string]*section{}, repeats: map[string]int{}, byEntry: map[pkgtoml.Entry]*section{},
 	}
 	x.preamble(d)
 	x.spots = make(map[pkgtoml.Entry]spot, x.sections[0].entries())
@@ -176,7 +179,11 @@ func (x *index) add(s *section) {
 	if s.pkg != nil && s.pkg.Name != "" {
 		name += ":" + clean(s.pkg.Name)
 	}
-	s.token = unique(name, func(t string) bool { return x.byToken[t] != nil })
+	s.token = name
+	if x.byToken[name] != nil {
+		x.repeats[name]++
+		s.token += "#" + strconv.Itoa(x.repeats[name]+1)
+	}
 	x.byToken[s.token] = s
 	x.sections = append(x.sections, s)
 	if s.entry != nil {
@@ -244,14 +251,6 @@ func (x *index) names(s *section) map[string]pkgtoml.Entry {
 // found when the first one is gone.
 func lastKey(list string, d *pkgtoml.Dep) string { return list + ":" + clean(d.Deps[len(d.Deps)-1]) }
 
-func unique(name string, taken func(string) bool) string {
-	t := name
-	for n := 2; taken(t); n++ {
-		t = fmt.Sprintf("%s#%d", name, n)
-	}
-	return t
-}
-
 // entryKey names an entry by what rarely changes about it.
 func entryKey(list string, e pkgtoml.Entry) string {
 	switch e := e.(type) {
@@ -273,7 +272,7 @@ func entryKey(list string, e pkgtoml.Entry) string {
 		if len(e.Paths) > 0 && e.Paths[0] != "" {
 			return "f:" + clean(base(e.Paths[0]))
 		}
-		return "f:" + clean(base(strings.Join(append(e.Paths, e.Macro+e.Raw+e.Defattr), " ")))
+		return "f:" + clean(base(e.Macro+e.Raw+e.Defattr))
 	case *pkgtoml.Change:
 		if e.Raw != "" {
 			return "c:" + clean(e.Raw)

@@ -176,7 +176,7 @@ func (o *outline) spell(usual align) {
 			}
 			continue
 		}
-		text := expand(defaultTemplate(n.entry, o.layout.Tag), n.entry)
+		text := usualLine(n.entry, o.layout.Tag)
 		if len(text)+1 == len(n.text) && n.text[:len(text)] == text {
 			n.tmpl = ""
 		}

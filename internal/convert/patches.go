@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -36,32 +35,36 @@ func patchNumber(line string) (int, bool) {
 	return n, err == nil && n >= 0
 }
 
-// hasNumber tells whether a patch of that number is in the list. Patches
-// without a number are counted as rpm counts them.
-func hasNumber(list []*pkgtoml.Source, number int) bool {
+// patchNumbers are the numbers of the patches in a list. Those that have none
+// are counted as rpm counts them.
+func patchNumbers(list []*pkgtoml.Source) map[int]bool {
+	out := make(map[int]bool, len(list))
 	next := 0
 	for _, p := range list {
 		if n, err := strconv.Atoi(p.Number); err == nil {
 			next = n
 		}
-		if next == number {
-			return true
-		}
+		out[next] = true
 		next++
 	}
-	return false
+	return out
 }
 
 // patchesApplied gives the numbers that the lines of %prep apply and that are
 // no patch of the document, in order.
 func patchesApplied(d *pkgtoml.Document) []int {
 	var out []int
+	var known map[int]bool // the patches, and what was seen
 	for _, s := range d.Build {
 		if s.Kind != "prep" || !strings.Contains(s.Body, "%patch") {
 			continue
 		}
-		for _, line := range strings.Split(s.Body, "\n") {
-			if n, ok := patchNumber(line); ok && !hasNumber(d.Patches, n) && !slices.Contains(out, n) {
+		if known == nil {
+			known = patchNumbers(d.Patches)
+		}
+		for line := range strings.Lines(s.Body) {
+			if n, ok := patchNumber(line); ok && !known[n] {
+				known[n] = true
 				out = append(out, n)
 			}
 		}
@@ -73,14 +76,14 @@ func patchesApplied(d *pkgtoml.Document) []int {
 // document has no more, and a conditional that holds nothing else. Those that
 // never named a patch are in the layout and stay.
 func (w *writer) dropPatches(body string) string {
-	if w.gone == nil || !strings.Contains(body, "%patch") {
+	if len(w.gone) == 0 || !strings.Contains(body, "%patch") {
 		return body
 	}
 	lines := strings.SplitAfter(body, "\n")
 	out := make([]string, 0, len(lines))
 	for i := 0; i < len(lines); i++ {
 		n, ok := patchNumber(strings.TrimSuffix(lines[i], "\n"))
-		if !ok || !slices.Contains(w.gone, n) {
+		if !ok || !w.gone[n] {
 			out = append(out, lines[i])
 			continue
 		}
@@ -94,10 +97,18 @@ func (w *writer) dropPatches(body string) string {
 
 // gonePatches are the numbers whose lines go. Only a layout remembers that a
 // spec was in order before.
-func gonePatches(d *pkgtoml.Document, layout *pkgtoml.Layout) []int {
+func gonePatches(d *pkgtoml.Document, layout *pkgtoml.Layout) map[int]bool {
 	if layout == nil || layout.Order == "" {
 		return nil
 	}
-	kept := strings.Fields(layout.Unpatched)
-	return slices.DeleteFunc(patchesApplied(d), func(n int) bool { return slices.Contains(kept, strconv.Itoa(n)) })
+	gone := map[int]bool{}
+	for _, n := range patchesApplied(d) {
+		gone[n] = true
+	}
+	for _, word := range strings.Fields(layout.Unpatched) {
+		if n, err := strconv.Atoi(word); err == nil {
+			delete(gone, n)
+		}
+	}
+	return gone
 }

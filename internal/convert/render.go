@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -49,25 +48,40 @@ func spelling(name, spelled string) string {
 	return name
 }
 
-// defaultTemplate spells a line where the layout does not say how.
+// usualLine spells a line where the layout does not say how. The line end that
+// a backslash takes away is given back, or the next line would be taken in.
+func usualLine(e pkgtoml.Entry, tag string) string {
+	line := expand(defaultTemplate(e, tag), e)
+	if strings.HasSuffix(line, "\\") {
+		line += "\n"
+	}
+	return line
+}
+
+// defaultTemplate is the template of such a line.
 func defaultTemplate(e pkgtoml.Entry, tag string) string {
+	t := tag
+	guarded := guard(e) != ""
 	switch e := e.(type) {
 	case *pkgtoml.Macro:
-		return macroTemplate(e)
+		t = macroTemplate(e)
 	case *pkgtoml.File:
-		return fileTemplate(e)
-	case *pkgtoml.Source:
-		if e.Listed {
-			return "{value}"
+		t = fileTemplate(e)
+	default:
+		source, _ := e.(*pkgtoml.Source)
+		switch {
+		case source != nil && source.Listed:
+			t = "{value}"
+		case guarded:
+			t = "{tag} {value}"
+		case tag == "":
+			t = "{tag:16}{value}"
 		}
 	}
-	if guard(e) != "" {
-		return "%{{when}:{tag} {value}}"
+	if guarded {
+		return "%{{when}:" + t + "}"
 	}
-	if tag == "" {
-		return "{tag:16}{value}"
-	}
-	return tag
+	return t
 }
 
 func isGuard(term string) bool {
@@ -75,26 +89,20 @@ func isGuard(term string) bool {
 }
 
 func macroTemplate(m *pkgtoml.Macro) string {
-	t := ""
 	switch m.Form {
 	case pkgtoml.Global, pkgtoml.Define:
-		t = "%" + m.Form + " {name} {value}"
+		return "%" + m.Form + " {name} {value}"
 	case pkgtoml.Undefine, pkgtoml.Include:
-		t = "%" + m.Form + " {name}"
+		return "%" + m.Form + " {name}"
 	case pkgtoml.Load:
-		t = "%{load:{name}}"
+		return "%{load:{name}}"
 	case pkgtoml.Bcond:
-		t = "%bcond {name} {value}"
 		if m.Value == "true" || m.Value == "false" {
-			t = "{bcond} {name}"
+			return "{bcond} {name}"
 		}
-	default:
-		t = "{name}"
+		return "%bcond {name} {value}"
 	}
-	if w := m.When; len(w) > 0 && isGuard(w[len(w)-1]) {
-		return "%{{when}:" + t + "}"
-	}
-	return t
+	return "{name}"
 }
 
 func fileTemplate(f *pkgtoml.File) string {
@@ -141,6 +149,13 @@ func directiveTexts(f *pkgtoml.File) []string {
 // with tabs; at least one is written.
 func expand(tmpl string, e pkgtoml.Entry) string {
 	var b strings.Builder
+	start := 0 // of the last line in b
+	write := func(s string) {
+		if n := strings.LastIndexByte(s, '\n'); n >= 0 {
+			start = b.Len() + n + 1
+		}
+		b.WriteString(s)
+	}
 	for {
 		open := strings.IndexByte(tmpl, '{')
 		if open < 0 {
@@ -153,26 +168,26 @@ func expand(tmpl string, e pkgtoml.Entry) string {
 		name, pad, padded := strings.Cut(tmpl[open+1:open+shut], ":")
 		value, ok := variable(name, e)
 		if !ok {
-			b.WriteString(tmpl[:open+1])
+			write(tmpl[:open+1])
 			tmpl = tmpl[open+1:]
 			continue
 		}
-		b.WriteString(tmpl[:open])
+		write(tmpl[:open])
 		tmpl = tmpl[open+shut+1:]
-		b.WriteString(value)
+		write(value)
 		if !padded {
 			continue
 		}
 		if column, err := strconv.Atoi(strings.TrimSuffix(pad, "t")); err == nil && column <= 1000 {
-			writePad(&b, column, strings.HasSuffix(pad, "t"))
+			writePad(&b, b.Len()-start, column, strings.HasSuffix(pad, "t"))
 		}
 	}
 	b.WriteString(tmpl)
 	return b.String()
 }
 
-func writePad(b *strings.Builder, column int, tabs bool) {
-	at := b.Len() - (strings.LastIndexByte(b.String(), '\n') + 1)
+// writePad goes from column at to another.
+func writePad(b *strings.Builder, at, column int, tabs bool) {
 	if !tabs {
 		b.WriteString(strings.Repeat(" ", max(1, column-at)))
 		return
@@ -295,7 +310,7 @@ func says(line string, e pkgtoml.Entry) bool {
 		p = parseFileLine(line)
 	case *pkgtoml.Source:
 		if e.Listed {
-			return strings.Trim(line, blanks) == e.File
+			return strings.Trim(line, blanks) == e.File && guard(e) == ""
 		}
 		p = parsePreamble(line)
 	default:
@@ -324,8 +339,7 @@ func same(a, b pkgtoml.Entry) bool {
 		y := b.(*pkgtoml.Macro)
 		return a.Form == y.Form && a.Name == y.Name && a.Value == y.Value && guard(a) == guard(y)
 	case *pkgtoml.File:
-		y := b.(*pkgtoml.File)
-		return fmt.Sprint(fileGist(a)) == fmt.Sprint(fileGist(y))
+		return sameFile(a, b.(*pkgtoml.File))
 	}
 	return false
 }
@@ -337,8 +351,12 @@ func guard(e pkgtoml.Entry) string {
 	return ""
 }
 
-func fileGist(f *pkgtoml.File) any {
-	flags := slices.Clone(f.Flags)
-	slices.Sort(flags)
-	return []any{f.Paths, f.Config, flags, f.Mode, f.User, f.Group, f.DirMode, attrSeparator(f), f.HasVerify, f.Verify, f.Lang, f.Caps, f.Defattr, f.Macro, f.Raw}
+// sameFile compares what the lines of two files say; the order of directives
+// decides nothing.
+func sameFile(a, b *pkgtoml.File) bool {
+	x, y := slices.Sorted(slices.Values(a.Flags)), slices.Sorted(slices.Values(b.Flags))
+	return slices.Equal(a.Paths, b.Paths) && slices.Equal(x, y) && a.Config == b.Config &&
+		a.Mode == b.Mode && a.User == b.User && a.Group == b.Group && a.DirMode == b.DirMode && attrSeparator(a) == attrSeparator(b) &&
+		a.HasVerify == b.HasVerify && a.Verify == b.Verify && a.Lang == b.Lang && a.Caps == b.Caps &&
+		a.Defattr == b.Defattr && a.Macro == b.Macro && a.Raw == b.Raw && guard(a) == guard(b)
 }

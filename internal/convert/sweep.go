@@ -9,13 +9,7 @@ func sweep(nodes []node) []node {
 	if !slices.ContainsFunc(nodes, func(n node) bool { return n.op == opGone }) {
 		return nodes
 	}
-	nodes = sweepSections(nodes)
-	for {
-		next, changed := sweepBlock(nodes)
-		if nodes = next; !changed {
-			break
-		}
-	}
+	nodes = sweepBlocks(sweepSections(nodes))
 	out := nodes[:0:0]
 	for i := 0; i < len(nodes); i++ {
 		if nodes[i].op != opGone {
@@ -57,42 +51,49 @@ func sweepSections(nodes []node) []node {
 	return out
 }
 
-// sweepBlock drops the first condition that holds nothing any more because
-// something of it is gone.
-func sweepBlock(nodes []node) ([]node, bool) {
+// sweepBlocks drops the conditions that hold nothing any more because something
+// of them is gone, with the comments directly above.
+func sweepBlocks(nodes []node) []node {
 	type open struct {
-		at   int
+		at   int // in out
 		full bool
 		gone bool
 	}
 	var stack []open
+	out := make([]node, 0, len(nodes))
 	for i := range nodes {
 		switch nodes[i].op {
 		case opOpen:
-			stack = append(stack, open{at: i})
+			stack = append(stack, open{at: len(out)})
 		case opLine, opSection, opVerbatim:
-			for j := range stack {
-				stack[j].full = true
+			if n := len(stack); n > 0 {
+				stack[n-1].full = true
 			}
 		case opGone:
-			for j := range stack {
-				stack[j].gone = true
+			if n := len(stack); n > 0 {
+				stack[n-1].gone = true
 			}
 		case opClose:
 			if len(stack) == 0 {
-				continue
+				break
 			}
 			top := stack[len(stack)-1]
 			stack = stack[:len(stack)-1]
+			if n := len(stack); n > 0 {
+				stack[n-1].full = stack[n-1].full || top.full
+				stack[n-1].gone = stack[n-1].gone || top.gone
+			}
 			if top.full || !top.gone {
-				continue
+				break
 			}
 			from := top.at
-			for from > 0 && nodes[from-1].op == opComment {
+			for from > 0 && out[from-1].op == opComment {
 				from--
 			}
-			return slices.Concat(nodes[:from], []node{{op: opGone}}, nodes[i+1:]), true
+			out = append(out[:from], node{op: opGone})
+			continue
 		}
+		out = append(out, nodes[i])
 	}
-	return nodes, false
+	return out
 }

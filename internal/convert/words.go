@@ -8,7 +8,7 @@ func wordEnd(s string, i int, parens, quotes bool) int {
 	depth := 0
 	for i < len(s) {
 		switch c := s[i]; {
-		case c == '%' && i+1 < len(s) && (s[i+1] == '{' || s[i+1] == '(' || s[i+1] == '['):
+		case c == '%' && bracketed(s, i):
 			if end := macroEnd(s, i); end > 0 {
 				i = end
 				continue
@@ -28,6 +28,41 @@ func wordEnd(s string, i int, parens, quotes bool) int {
 		i++
 	}
 	return i
+}
+
+// bracketed tells whether the % at i begins a %{…}, %(…) or %[…].
+func bracketed(s string, i int) bool {
+	return i+1 < len(s) && (s[i+1] == '{' || s[i+1] == '(' || s[i+1] == '[')
+}
+
+// tangleMin and tangleMax bound the time that a line takes: each bracket that
+// stays open costs a look at all that follows.
+const (
+	tangleMin = 512 // bytes of a line that is looked at
+	tangleMax = 16
+)
+
+// tangled tells whether a line has so many open brackets that it is not worth
+// taking apart.
+func tangled(s string) bool {
+	if len(s) < tangleMin {
+		return false
+	}
+	opens := 0
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' || !bracketed(s, i) {
+			continue
+		}
+		end := macroEnd(s, i)
+		if end < 0 {
+			if opens++; opens > tangleMax {
+				return true
+			}
+			continue
+		}
+		i = end - 1
+	}
+	return false
 }
 
 // macroEnd gives the end of the %{…}, %(…) or %[…] that starts at i, or -1.
@@ -124,23 +159,36 @@ func skipSep(s string, i int) int {
 	return i
 }
 
-// depWordEnd is wordEnd for dependencies: a comma ends the word too.
+// depWordEnd is wordEnd for dependencies: a comma ends the word too, but not
+// within brackets of any kind.
 func depWordEnd(s string, i int) int {
-	end := wordEnd(s, i, true, false)
-	depth := 0
-	for j := i; j < end; j++ {
-		switch s[j] {
+	depth, parens := 0, 0 // as the comma sees it, and as the blank does
+	for skip := i; i < len(s); i++ {
+		c := s[i]
+		if c == '%' && i >= skip && bracketed(s, i) {
+			skip = max(skip, macroEnd(s, i))
+		}
+		switch c {
 		case '(', '{', '[':
 			depth++
 		case ')', '}', ']':
 			depth--
 		case ',':
 			if depth <= 0 {
-				return j
+				return i
 			}
 		}
+		switch {
+		case i < skip:
+		case c == '(':
+			parens++
+		case c == ')' && parens > 0:
+			parens--
+		case parens == 0 && isBlank(c):
+			return i
+		}
 	}
-	return end
+	return i
 }
 
 func isOperator(w string) bool {

@@ -14,7 +14,7 @@ type writer struct {
 	index  *index
 	layout *pkgtoml.Layout
 	gaps   gapRule
-	gone   []int // patches that %prep must not apply any more
+	gone   map[int]bool // patches that %prep must not apply any more
 	out    bytes.Buffer
 	stack  []frame
 }
@@ -24,6 +24,8 @@ type frame struct {
 	term  string // as it was opened: "if A", "elif B"
 	other bool   // past its %else
 	block int    // of the layout; 0 when the writer opened it by itself
+	// joined is an %elif: its %if is the frame below, and has the %endif.
+	joined bool
 }
 
 // is tells whether the frame is the term of a path.
@@ -40,7 +42,9 @@ func (w *writer) write(nodes []node) []byte {
 		n := &nodes[i]
 		switch n.op {
 		case opBlank, opComment, opVerbatim:
-			w.settle(nodes[i:])
+			if i == 0 || !nodes[i-1].stands() {
+				w.settle(nodes[i:])
+			}
 			w.out.WriteString(n.text)
 		case opOpen:
 			w.open(nodes[i:])
@@ -82,7 +86,7 @@ func (w *writer) spelled(n *node) string {
 			return s
 		}
 	}
-	return expand(defaultTemplate(n.entry, w.layout.Tag), n.entry)
+	return usualLine(n.entry, w.layout.Tag)
 }
 
 func (w *writer) section(n *node) {
@@ -131,11 +135,21 @@ func (w *writer) to(path []string) {
 		w.otherwise(n, path, "", "")
 		n = len(w.stack)
 	} else {
-		w.cut(n)
+		n = w.leave(n)
 	}
 	for n < len(path) {
 		n = w.openTerm(n, path, 0, "")
 	}
+}
+
+// leave closes all but n frames, and more where what is left hangs on an %elif:
+// that is left with its %if. It gives the number of frames that stay.
+func (w *writer) leave(n int) int {
+	for n > 0 && n < len(w.stack) && w.stack[n].joined {
+		n--
+	}
+	w.cut(n)
+	return n
 }
 
 // common counts the terms of the path that are open.
@@ -154,7 +168,7 @@ func (w *writer) otherwise(n int, path []string, elif, other string) {
 	if n+1 < len(path) && isElif(path[n+1]) {
 		t := strings.TrimPrefix(path[n+1], "else ")
 		w.conditional(t, elif)
-		w.stack = append(w.stack, frame{term: t, block: w.stack[n].block})
+		w.stack = append(w.stack, frame{term: t, block: w.stack[n].block, joined: true})
 		if strings.HasPrefix(path[n+1], "else ") {
 			w.otherwise(n+1, path, "", other)
 		}
@@ -208,18 +222,17 @@ func (w *writer) verbatim(line, spelled string) {
 // cut closes all but n frames.
 func (w *writer) cut(n int) {
 	for len(w.stack) > n {
-		w.pop("")
+		w.pop()
 	}
 }
 
 // pop closes the innermost frame. An %elif is closed by the %endif of its %if.
-func (w *writer) pop(spelled string) {
+func (w *writer) pop() {
 	top := w.stack[len(w.stack)-1]
 	w.stack = w.stack[:len(w.stack)-1]
-	if strings.HasPrefix(top.term, "elif") && len(w.stack) > 0 && w.stack[len(w.stack)-1].other {
-		return
+	if !top.joined {
+		w.verbatim("%endif", "")
 	}
-	w.verbatim("%endif", spelled)
 }
 
 // settle closes what the writer has opened by itself before a blank line or a
@@ -233,8 +246,7 @@ func (w *writer) settle(rest []node) {
 		return
 	}
 	path := nextPath(rest)
-	keep := w.common(path)
-	w.cut(max(n, keep))
+	w.leave(max(n, w.common(path)))
 }
 
 // nextPath is the path of the next entry, unless the layout opens or closes a
@@ -294,7 +306,7 @@ func (w *writer) depth() int {
 }
 
 // cutTo leaves what agrees with a path.
-func (w *writer) cutTo(path []string) { w.cut(w.common(path)) }
+func (w *writer) cutTo(path []string) { w.leave(w.common(path)) }
 
 // insidePath gives the path of an entry inside of a block that is longer than
 // depth and agrees with what is around it.
@@ -350,7 +362,7 @@ func (w *writer) turn(nodes []node) {
 		w.stack[last].other = true
 		t := strings.TrimPrefix(path[last+1], "else ")
 		w.conditional(t, n.text)
-		w.stack = append(w.stack, frame{term: t, block: n.block})
+		w.stack = append(w.stack, frame{term: t, block: n.block, joined: true})
 	}
 }
 

@@ -3,19 +3,27 @@ package pkgtoml
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/BurntSushi/toml"
+
+	"github.com/weld-linux/weld-bridge/internal/tomlguard"
 )
 
 // Decode reads a package document. name is what errors call it. An error names
 // the line and the key, and says what was expected.
 func Decode(name string, data []byte) (*Document, error) {
 	var tree map[string]any
-	meta, err := toml.Decode(string(data), &tree)
+	// A document that was edited elsewhere; the carriage returns that are meant are escaped.
+	text := strings.ReplaceAll(string(data), "\r\n", "\n")
+	if err := tomlguard.Check(text); err != nil {
+		return nil, fmt.Errorf("%s:%w", name, err)
+	}
+	meta, err := toml.Decode(text, &tree)
 	if err != nil {
 		var syntax toml.ParseError
 		if errors.As(err, &syntax) {
@@ -76,6 +84,13 @@ func (r *reader) order(path string, v any) []string {
 		queue = queue[1:]
 	}
 	r.keys[at] = queue
+	if len(out) < len(m) { // the tables of dotted keys are nowhere in the document
+		for _, k := range slices.Sorted(maps.Keys(m)) {
+			if seen[k] == 0 {
+				out = append(out, k)
+			}
+		}
+	}
 	return out
 }
 
@@ -101,6 +116,8 @@ type table struct {
 	path  string
 	m     map[string]any
 	known []string
+	// isEntry is set where a condition may be %{?NAME:…}.
+	isEntry bool
 }
 
 func (r *reader) table(path string, v any) *table {
@@ -219,19 +236,27 @@ func (t *table) meta(m *Meta, outer []string) {
 // when reads a path of conditions and checks the shape of its terms.
 func (t *table) when() []string {
 	terms := t.strings("when")
-	for _, w := range terms {
-		if !validTerm(w) {
+	for i, w := range terms {
+		switch {
+		case !validTerm(w):
 			t.r.fail(t.at("when"), `%q is no condition: expected "if EXPR", "ifarch LIST", "ifnarch LIST", "else …", "elif EXPR" or "?NAME"`, w)
+		case isGuard(w) && (!t.isEntry || i < len(terms)-1):
+			t.r.fail(t.at("when"), "%q is for one line: it stands innermost, and at entries of lists", w)
 		}
 	}
 	return terms
 }
 
+var guardTerm = regexp.MustCompile(`^!?\?[A-Za-z0-9_]+$`)
+
+// isGuard tells whether a term is written around its line: %{?NAME:…}.
+func isGuard(term string) bool { return strings.HasPrefix(strings.TrimPrefix(term, "!"), "?") }
+
 func validTerm(w string) bool {
-	w = strings.TrimPrefix(w, "else ")
-	if strings.HasPrefix(w, "?") || strings.HasPrefix(w, "!?") {
-		return true
+	if isGuard(w) {
+		return guardTerm.MatchString(w)
 	}
+	w = strings.TrimPrefix(w, "else ")
 	word, _, _ := strings.Cut(w, " ")
 	switch word {
 	case "if", "ifarch", "ifnarch", "ifos", "ifnos", "elif", "elifarch", "elifos":
@@ -291,17 +316,21 @@ func list[T Entry](r *reader, path string, v any, outer []string, one func(path 
 		}
 		r.order(at, x)
 		t := r.table(at, x)
+		t.isEntry = true
 		when := t.when()
 		if len(when) == 0 {
 			r.fail(at, `a group needs "when"`)
 			return out
 		}
+		if n := len(outer); n > 0 && isGuard(outer[n-1]) {
+			r.fail(at, "%q is for one line: it stands innermost", outer[n-1])
+		}
 		all, _ := t.take("all")
 		out = append(out, list(r, t.at("all"), all, appendPath(outer, when...), one)...)
 		if other, ok := t.take("else"); ok {
 			last := len(when) - 1
-			if strings.HasPrefix(when[last], "else ") {
-				r.fail(at, `a group under "else …" has no "else"`)
+			if strings.HasPrefix(when[last], "else ") || isGuard(when[last]) {
+				r.fail(at, `a group under %q has no "else"`, when[last])
 			}
 			path := appendPath(outer, when...)
 			path[len(path)-1] = "else " + when[last]
@@ -317,21 +346,37 @@ func appendPath(outer []string, more ...string) []string {
 }
 
 func readEntry[T Entry](r *reader, path string, v any, outer []string, one func(string, any) T) T {
+	var none T
+	_, isTag := any(none).(*Tag)
+	_, isDep := any(none).(*Dep)
 	switch s := v.(type) {
 	case string:
 		x := one(path, s)
 		x.Common().When = outer
 		return x
+	case map[string]any:
 	case int64:
-		v = map[string]any{"value": s}
-	case []any: // dependencies of one line
-		v = map[string]any{"deps": s}
+		if isTag {
+			v = map[string]any{"value": s}
+		}
+	case []any:
+		if isDep { // those of one line
+			v = map[string]any{"deps": s}
+		}
+	}
+	if _, ok := v.(map[string]any); !ok {
+		r.fail(path, "expected a string or a table, found %s", kindOf(v))
+		v = map[string]any{}
 	}
 	t := r.table(path, v)
+	t.isEntry = true
 	var m Meta
 	t.meta(&m, outer)
 	if m.When == nil {
 		m.When = outer
+	}
+	if n := len(outer); len(m.When) > n && n > 0 && isGuard(outer[n-1]) {
+		r.fail(path, "%q is for one line: it stands innermost", outer[n-1])
 	}
 	x := one(path, v)
 	*x.Common() = m
@@ -340,11 +385,9 @@ func readEntry[T Entry](r *reader, path string, v any, outer []string, one func(
 
 // short reads a value that is a string, a table, or an array of these.
 func short[T Entry](r *reader, path string, v any, outer []string, one func(string, any) T) []T {
-	switch x := v.(type) {
-	case int64:
-		return []T{readEntry(r, path, map[string]any{"value": x}, outer, one)}
-	case string, map[string]any:
-		return []T{readEntry(r, path, v, outer, one)}
+	switch v.(type) {
+	case []any, []map[string]any:
+		return list(r, path, v, outer, one)
 	}
-	return list(r, path, v, outer, one)
+	return []T{readEntry(r, path, v, outer, one)}
 }

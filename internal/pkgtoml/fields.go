@@ -12,7 +12,7 @@ type field struct{ key, value string }
 // is the value that stands for the whole entry when it has no other.
 
 func macroFields(m *Macro) []field {
-	f := []field{{m.Form, quote(m.Name)}}
+	f := []field{{m.Form, value(m.Name)}}
 	switch {
 	case m.Form == Bcond && (m.Value == "true" || m.Value == "false"):
 		f = append(f, field{"default", m.Value})

@@ -8,6 +8,11 @@ import (
 
 var pathStep = regexp.MustCompile(`^([^.\[]+)(?:\[(\d+)\])?`)
 
+// locate finds the line of a key path, as well as a look at the text allows.
+func locate(data []byte, path string) int {
+	return 1 + strings.Count(string(data[:find(string(data), path)]), "\n")
+}
+
 // find gives the offset of the table or key that a path names. It walks down
 // the text by table headers and keys; where it loses the way it stays at the
 // last place that it found.

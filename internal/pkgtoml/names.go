@@ -1,6 +1,6 @@
 package pkgtoml
 
-import "strings"
+import "slices"
 
 // TagNames maps the document's key of a tag to its canonical spelling in a
 // spec. Order is that of a canonical spec.
@@ -81,5 +81,25 @@ var ScriptKinds = []string{
 	"verifyscript", "sepolicy",
 }
 
+// TriggerKinds are the triggers.
+var TriggerKinds = []string{
+	"trigger", "triggerin", "triggerun", "triggerprein", "triggerpostun",
+	"filetrigger", "filetriggerin", "filetriggerun", "filetriggerpostun",
+	"transfiletrigger", "transfiletriggerin", "transfiletriggerun", "transfiletriggerpostun",
+}
+
 // IsTrigger tells whether a section is a trigger of any kind.
-func IsTrigger(kind string) bool { return strings.Contains(kind, "trigger") }
+func IsTrigger(kind string) bool { return slices.Contains(TriggerKinds, kind) }
+
+// nameTag is the key of a Name: within a %package, where "name" is the
+// package's own.
+const nameTag = "name_tag"
+
+func isTag(key string) bool {
+	for _, n := range TagNames {
+		if n.Key == key {
+			return true
+		}
+	}
+	return false
+}

@@ -157,7 +157,6 @@ func TestDecodeErrors(t *testing.T) {
 		{"unknown, nothing near", "[package]\nzzzzzz = 'b'\n", `x.toml:2: package.zzzzzz: unknown key`},
 		{"unknown in entry", "[sources]\nlist = [\n  'a',\n  { fiel = 'b' },\n]\n", `x.toml:4: sources.list[1].fiel: unknown key, did you mean "file"?`},
 		{"second subpackage", "[[subpackage]]\nname = 'a'\n\n[[subpackage]]\nname = 'b'\nrequire = ['c']\n", `x.toml:6: subpackage[1].require: unknown key, did you mean "requires"?`},
-		{"type", "[build]\nprep = 1\n", "x.toml:2: build.prep: expected an array, found a number"},
 		{"boolean", "[files]\nlist = [{ path = 'a', dir = 'yes' }]\n", "x.toml:2: files.list[0].dir: expected true or false, found a string"},
 		{"condition", "[package]\nname = { value = 'a', when = '%if 1' }\n", "x.toml:2: package.name.when: "},
 		{"group without when", "macro = [{ all = [] }]\n", `x.toml:1: macro[0]: a group needs "when"`},

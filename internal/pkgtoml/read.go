@@ -65,6 +65,9 @@ func (r *reader) document(d *Document, tree map[string]any) {
 		s := &Section{Header: st.str("header"), Body: st.str("body")}
 		st.meta(&s.Meta, nil)
 		st.done()
+		if !st.has("header") {
+			r.fail(st.path, `needs "header"`)
+		}
 		d.Sections = append(d.Sections, s)
 	}
 	r.layout(d, t)
@@ -101,6 +104,7 @@ func (r *reader) macro(path string, v any) *Macro {
 		}
 	}
 	t.done()
+	m.checkName(r, path)
 	return m
 }
 
@@ -117,7 +121,12 @@ func (r *reader) sourceTable(path string, v any, patch bool) *Source {
 	t := r.entry(path, v)
 	s := &Source{Patch: patch, File: t.str("file"), Spelling: t.str("spelling")}
 	if n, ok := t.take("number"); ok {
-		s.Number = fmt.Sprint(n)
+		switch n := n.(type) {
+		case string:
+			s.Number = n
+		case int64:
+			s.Number = strconv.FormatInt(n, 10)
+		}
 		if i, err := strconv.ParseUint(s.Number, 10, 31); err != nil || len(s.Number) > 9 || i > 1<<30 {
 			r.fail(t.at("number"), "expected a whole number from 0, found %v", n)
 		}
@@ -136,9 +145,12 @@ func (r *reader) tag(key string) func(string, any) *Tag {
 		}
 		t := r.entry(path, v)
 		x := &Tag{Key: key, Lang: t.str("lang"), Spelling: t.str("spelling")}
-		if n, ok := t.m["value"].(int64); ok && key == "epoch" {
+		if n, ok := t.m["value"].(int64); ok {
 			t.take("value")
 			x.Value = strconv.FormatInt(n, 10)
+			if key != "epoch" {
+				r.fail(path, "expected a string, found a number: write \"%d\"", n)
+			}
 		} else {
 			x.Value = t.str("value")
 		}
@@ -153,6 +165,9 @@ func (r *reader) tag(key string) func(string, any) *Tag {
 func (r *reader) dep(kind string) func(string, any) *Dep {
 	return func(path string, v any) *Dep {
 		if s, ok := v.(string); ok {
+			if isBlank(s) {
+				r.fail(path, "an empty dependency")
+			}
 			return &Dep{Kind: kind, Deps: []string{s}}
 		}
 		t := r.entry(path, v)
@@ -163,12 +178,20 @@ func (r *reader) dep(kind string) func(string, any) *Dep {
 		x := &Dep{
 			Kind: kind, Deps: t.strings("deps"), Separator: t.str("separator"), Qualifiers: t.str(with), Spelling: t.str("spelling"),
 		}
-		if s := t.str(key); s != "" {
-			x.Deps = append([]string{s}, x.Deps...)
+		if s := t.str(key); t.has(key) {
+			if t.has("deps") {
+				r.fail(path, `%q and "deps": an entry has one`, key)
+			}
+			x.Deps = []string{s}
 		}
 		t.done()
-		if len(x.Deps) == 0 {
+		switch {
+		case len(x.Deps) == 0:
 			r.fail(path, "needs %q", key)
+		case slices.ContainsFunc(x.Deps, isBlank):
+			r.fail(path, "an empty dependency")
+		case strings.Trim(x.Separator, blanks+",\\") != "":
+			r.fail(t.at("separator"), "expected blanks and commas, found %q", x.Separator)
 		}
 		return x
 	}
@@ -216,19 +239,6 @@ func (r *reader) tags(p *Package, t *table, order []string) {
 	}
 }
 
-// nameTag is the key of a Name: within a %package, where "name" is the
-// package's own.
-const nameTag = "name_tag"
-
-func isTag(key string) bool {
-	for _, n := range TagNames {
-		if n.Key == key {
-			return true
-		}
-	}
-	return false
-}
-
 func (r *reader) mainPackage(d *Document, t *table) {
 	v, _ := t.take("package")
 	pt := r.table("package", v)
@@ -253,6 +263,12 @@ func (r *reader) scriptValue(path, kind string, v any, outer []string) []*Script
 	if m, ok := v.(map[string]any); ok {
 		return []*Script{r.script(path, kind, m, outer)}
 	}
+	switch v.(type) {
+	case []any, []map[string]any:
+	default:
+		r.fail(path, "expected a string or a table, found %s", kindOf(v))
+		return nil
+	}
 	var out []*Script
 	for i, x := range r.array(path, v) {
 		out = append(out, r.script(fmt.Sprintf("%s[%d]", path, i), kind, x, outer))
@@ -273,10 +289,8 @@ func (r *reader) script(path, kind string, v any, outer []string) *Script {
 		}
 	}
 	scriptMeta(t, &s.Meta, outer)
-	if s.Mode != "" && s.Mode != "append" && s.Mode != "prepend" {
-		r.fail(t.at("mode"), `expected "append" or "prepend", found %q`, s.Mode)
-	}
 	t.done()
+	s.checkKeys(r, t)
 	return s
 }
 
@@ -389,9 +403,7 @@ func (r *reader) file(path string, v any) *File {
 		}
 	}
 	t.done()
-	if len(f.Paths) == 0 && f.Defattr == "" && f.Macro == "" && f.Raw == "" && !t.has("paths") {
-		r.fail(path, `needs "path"`)
-	}
+	f.checkKeys(r, t)
 	return f
 }
 
@@ -399,11 +411,12 @@ func (r *reader) subpackage(path string, v any) *Package {
 	t := r.table(path, v)
 	p := &Package{Name: t.str("name")}
 	if n := t.str("full_name"); n != "" {
+		if t.has("name") {
+			r.fail(path, `"name" and "full_name": a subpackage has one`)
+		}
 		p.Name, p.Full = n, true
 	}
-	if x, ok := t.take("declared"); ok {
-		p.Undeclared = x == false
-	}
+	p.Undeclared = !t.boolean("declared") && t.has("declared")
 	t.meta(&p.Meta, nil)
 	if m, ok := t.take("macro"); ok {
 		p.Macros = list(r, t.at("macro"), m, p.When, r.macro)
@@ -425,6 +438,9 @@ func (r *reader) subpackage(path string, v any) *Package {
 	return p
 }
 
+// localDate is the zone that the decoder gives to a date without a time.
+const localDate = "date-local"
+
 func (r *reader) changelog(d *Document, t *table) {
 	v, ok := t.take("changelog")
 	if !ok {
@@ -441,6 +457,9 @@ func (r *reader) changelog(d *Document, t *table) {
 		switch date, _ := et.take("date"); date := date.(type) {
 		case time.Time:
 			e.Date = date.Format(time.DateOnly)
+			if date.Location().String() != localDate {
+				r.fail(et.at("date"), "expected a date, found a time")
+			}
 		case string:
 			e.Date = date
 		case nil:
@@ -451,9 +470,13 @@ func (r *reader) changelog(d *Document, t *table) {
 			r.fail(et.at("date"), "expected a date, found %s", kindOf(date))
 		}
 		et.done()
+		e.check(r, et)
 		c.Entries = append(c.Entries, e)
 	}
 	ct.done()
+	if c.Auto && len(c.Entries) > 0 {
+		r.fail("changelog.auto", "rpmautospec writes the entries: leave \"auto\" or the entries out")
+	}
 }
 
 func (r *reader) layout(d *Document, t *table) {
@@ -467,9 +490,4 @@ func (r *reader) layout(d *Document, t *table) {
 		Encoding: lt.str("encoding"), EOF: lt.str("eof"), BOM: lt.boolean("bom"), Gaps: lt.str("gaps"), Unpatched: lt.str("unpatched"),
 	}
 	lt.done()
-}
-
-// locate finds the line of a key path, as well as a look at the text allows.
-func locate(data []byte, path string) int {
-	return 1 + strings.Count(string(data[:find(string(data), path)]), "\n")
 }

@@ -140,7 +140,7 @@ func macroSchema() object {
 		"load":     text("%{load:FILE}."),
 		"macro":    text("A line that is a macro, verbatim."),
 		"raw":      text("A line that could not be taken apart, verbatim."),
-		"at": text(`What the line stands behind: the key of a tag, "sources", "patches", or a section such as "description" or ` +
+		"at": text(`What the line stands behind: the key of a tag, "sources", "patches", "preamble" (all of it), or a section such as "description" or ` +
 			`"files:devel". Without it: before everything.`),
 	})
 	var one []any
@@ -194,7 +194,7 @@ func scriptSchema(trigger bool) object {
 		"args":        text("The rest of the header, when it could not be taken apart."),
 	}
 	if trigger {
-		properties["kind"] = text("triggerin, triggerun, triggerpostun, triggerprein, filetriggerin, transfiletriggerin, ….")
+		properties["kind"] = object{"enum": TriggerKinds, "description": "What sets it off."}
 		return entryTable("A trigger.", properties, "kind", "text")
 	}
 	return entryTable("A script that is more than its text.", properties, "text")

@@ -66,6 +66,23 @@ func ParseText(text string) *File {
 	return &p.file
 }
 
+// Count looks at each physical line by itself, which is less work than Parse: it
+// gives how many look like the header of a section, and how many more like an
+// %if than like an %endif.
+func Count(text string) (headers, open int) {
+	for line := range strings.Lines(text) {
+		switch classify(line).Kind {
+		case Header:
+			headers++
+		case If:
+			open++
+		case Endif:
+			open--
+		}
+	}
+	return headers, open
+}
+
 // next takes one logical line. Outside of item sections a backslash does not
 // join: rpm looks for conditionals in each line of a continued command.
 func (p *parser) next(items bool) Line {

@@ -84,6 +84,22 @@ func TestBalance(t *testing.T) {
 	}
 }
 
+func TestCount(t *testing.T) {
+	for _, c := range []struct {
+		spec          string
+		headers, open int
+	}{
+		{"", 0, 0},
+		{"Name: a\n%if 1\n%build\n  %endif\n%FILES -n a", 2, 0},
+		{"%if 1\n%ifarch a\n%else\n%endif\n", 0, 1},
+		{"%{expand:\n%files\n%endif\n}\n", 1, -1},
+	} {
+		if headers, open := Count(c.spec); headers != c.headers || open != c.open {
+			t.Errorf("%q: %d headers, %d open", c.spec, headers, open)
+		}
+	}
+}
+
 // TestOpenBrackets checks that brackets which stay open cost no quadratic time.
 func TestOpenBrackets(t *testing.T) {
 	b := bytes.Repeat([]byte("%{a\n"), 1<<17)

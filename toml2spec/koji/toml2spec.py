@@ -19,6 +19,7 @@ from koji.plugin import callback
 
 CONFIG_FILE = '/etc/kojid/plugins/toml2spec.conf'
 KOJID_CONFIG = '/etc/kojid/kojid.conf'
+STUB_MARK = b'# toml2spec stub'
 NOT_DOCUMENTS = ('upstream.toml', 'comps.toml', 'checkout.toml')
 
 logger = logging.getLogger('koji.plugin.toml2spec')
@@ -35,10 +36,21 @@ def read_config():
     }
 
 
+def is_stub(path):
+    """Whether a spec stands for the one that toml2spec writes. Nothing but a regular file is opened."""
+    if os.path.islink(path) or not os.path.isfile(path):
+        return False
+    with open(path, 'rb') as f:
+        return f.read(len(STUB_MARK)) == STUB_MARK
+
+
 def has_document(srcdir):
-    """Whether toml2spec finds a package document there. A spec that is no stub stays what it is."""
+    """Whether toml2spec finds a package document there. Beside a spec that is no stub, another TOML is a file of the
+    package: many have one, such as rust2rpm.toml or pyproject.toml."""
     if os.path.lexists(os.path.join(srcdir, 'package.toml')):
         return True
+    if any(not is_stub(p) for d in ('', 'SPECS') for p in glob.glob(os.path.join(glob.escape(srcdir), d, '*.spec'))):
+        return False
     found = [p for p in glob.glob(os.path.join(glob.escape(srcdir), '*.toml'))
              if os.path.basename(p) not in NOT_DOCUMENTS]
     return len(found) == 1
