@@ -18,7 +18,11 @@ func newExportCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export --mirrors DIR --metadata DIR [-o DIR] NAME|NEVR...",
 		Short: "Write source RPMs as they were imported, byte for byte",
-		Args:  cobra.MinimumNArgs(1),
+		Long: `export writes source RPMs as they were imported, byte for byte. NAME is a package and stands for its newest version;
+NEVR is NAME-[EPOCH:]VERSION-RELEASE, one of its tags srpm/*. Nothing is written that has not the digest of the imported file.`,
+		Example: `  srpm2git export --mirrors mirrors --metadata metadata -o out bash
+  srpm2git export --mirrors mirrors --metadata metadata -o out bash-5.2.37-1`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := at.check(); err != nil {
 				return err
@@ -55,6 +59,8 @@ func newVerifyCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify --mirrors DIR --metadata DIR [NAME...]",
 		Short: "Regenerate everything that was imported and compare digests",
+		Long: `verify makes every source RPM that was imported again, without writing it, and compares its digest. Without NAME it takes
+all mirrors.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := at.check(); err != nil {
 				return err
@@ -87,7 +93,12 @@ func newSourcesCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sources --mirrors DIR --metadata DIR -o DIR NAME [--ref REF]",
 		Short: "Write spec, archives and patches of a branch, ready for rpmbuild -bs",
-		Args:  cobra.ExactArgs(1),
+		Long: `sources writes what a source RPM is made of: the archives as they were imported, a patch for each commit of the distro
+branch, the spec with the Patch entries that these need, and the small sources as they stand in the metadata. An untouched
+commit gives its original patch file, a new or changed one a new file. It prints the names of the files.`,
+		Example: `  srpm2git sources --mirrors mirrors --metadata metadata -o build bash
+  rpmbuild -bs --define "_sourcedir $PWD/build" build/bash.spec`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := at.check(); err != nil {
 				return err

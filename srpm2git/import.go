@@ -24,11 +24,22 @@ func newImportCmd() *cobra.Command {
 		Long: `import takes source RPMs apart: branch upstream gets the unpacked archives, branch distro the patches as commits,
 the metadata repository spec, package.toml, small sources and sources.lock. What it stores it regenerates and compares
 before a reference moves. Packages are worked on in parallel, the versions of one from the oldest to the newest. A version
-older than what the branch has is refused; with --rebuild it takes its place, and all that follows it is committed again.`,
+older than what the branch has is refused; with --rebuild it takes its place, and all that follows it is committed again.
+
+Of a DIR every *.src.rpm and *.nosrc.rpm below it is taken. %prep is read, never run: a patch that cannot be applied is kept
+and listed with the reason.`,
+		Example: `  srpm2git import --mirrors mirrors --metadata metadata bash-5.2.37-1.src.rpm
+  srpm2git import --mirrors mirrors --metadata metadata -j8 --report import.jsonl SRPMS/`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if err := at.check(); err != nil {
 				return err
+			}
+			if err := gitmirror.CheckBranch(im.Branch); err != nil {
+				return cli.Usagef("--branch: %v", err)
+			}
+			if im.MaxSearch < 0 {
+				return cli.Usagef("--max-search %d: want at least 0", im.MaxSearch)
 			}
 			im.Mirrors, im.Metadata, im.Force = at.mirrors, at.metadata, b.Force
 			items, many := cli.Inputs(args, func(name string) bool {
@@ -49,7 +60,7 @@ older than what the branch has is refused; with --rebuild it takes its place, an
 	b.Add(cmd)
 	cmd.Flags().StringVar(&im.Branch, "branch", "", "import to distro-`B` and upstream-B")
 	cmd.Flags().BoolVar(&im.Rebuild, "rebuild", false, "let an older version take its place")
-	cmd.Flags().Int64Var(&im.MaxSearch, "max-search", 0, "keep archives of more plain `BYTES` as they are instead of looking for their encoder")
+	cmd.Flags().Int64Var(&im.MaxSearch, "max-search", 0, "keep archives of more plain `BYTES` as they are instead of looking for their encoder (default: no limit)")
 	return cmd
 }
 

@@ -74,12 +74,20 @@ func mergePlaces(args []string) ([]gitmirror.Place, error) {
 		p := gitmirror.Place{Name: arg, Mirrors: filepath.Join(arg, "mirrors"), Metadata: filepath.Join(arg, "metadata")}
 		if mirrors, metadata, ok := strings.Cut(arg, ","); ok {
 			p.Mirrors, p.Metadata = mirrors, metadata
-		} else if info, err := os.Stat(arg); err != nil {
+		} else if found, err := os.ReadDir(arg); err != nil {
 			return nil, err
-		} else if !info.IsDir() {
-			return nil, fmt.Errorf("%s: not a directory", arg)
+		} else if len(found) == 0 { // a shard that had nothing to do
+			continue
+		}
+		if !isDir(p.Mirrors) && !isDir(p.Metadata) {
+			return nil, fmt.Errorf("%s: neither %s nor %s is a directory", arg, p.Mirrors, p.Metadata)
 		}
 		list = append(list, p)
 	}
 	return list, nil
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }

@@ -20,7 +20,9 @@ func newPullCmd() *cobra.Command {
 		Short: "Bring upstream into the mirror",
 		Long: `pull reads packages/NAME/upstream.toml in the metadata repository, which says where upstream is: git, Subversion,
 Mercurial, an archive, or an archive and numbered patches. A pull that fails leaves the mirror as it was. A tag that upstream
-has moved is reported and not followed.`,
+has moved is reported and not followed. docs/git-mirror.md lists the keys of upstream.toml.`,
+		Example: `  printf 'kind = "git"\nurl = "https://example.com/hello.git"\ntags = "v{version}"\n' > metadata/packages/hello/upstream.toml
+  srpm2git pull --mirrors mirrors --metadata metadata hello`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := at.check(); err != nil {

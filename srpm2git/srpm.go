@@ -20,7 +20,7 @@ func newSRPMCmd() *cobra.Command {
 		Long: `srpm writes a source RPM as rpmbuild -bs would, without running it. An untouched commit of the distro branch gives
 its original patch file, a new or changed commit a new one; spec and package.toml get the Patch entries that this needs.
 Of spec and package.toml, the one that was edited counts. The build time is SOURCE_DATE_EPOCH, or the date of the
-newest changelog entry.`,
+newest changelog entry. It prints the path of the source RPM.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := at.check(); err != nil {

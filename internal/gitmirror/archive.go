@@ -19,9 +19,8 @@ import (
 type stored struct {
 	recipe *recipe
 	tree   Hash // what it unpacks to; zero for what is not an archive
-	fresh  bool
-	model  int // bytes of the model of the headers
-	count  int // members
+	model  int  // bytes of the model of the headers
+	count  int  // members
 }
 
 // storeSource puts a file under pristineRef: a tar as tree, model and encoder, everything else as it is.
@@ -85,7 +84,7 @@ func (p *pristineTree) already(sha string, strip bool) (*stored, error) {
 // keep stores a file as a blob.
 func (im *Importer) keep(p *pristineTree, f *os.File, src *source, why string) (*stored, error) {
 	rc := &recipe{SHA256: src.sha256, Size: src.size, Kind: "blob", Why: why}
-	return &stored{recipe: rc, fresh: true}, p.keepWhole(rc, f)
+	return &stored{recipe: rc}, p.keepWhole(rc, f)
 }
 
 // keepWhole stores a file as it is, with its recipe.
@@ -129,18 +128,18 @@ func (im *Importer) storeTar(ctx context.Context, p *pristineTree, f *os.File, f
 	if err != nil {
 		return nil, err
 	}
-	if err := p.r.dropModules(tree); err != nil {
+	if err := p.r.dropRefused(tree); err != nil {
 		return nil, err
 	}
 	rc := &recipe{SHA256: src.sha256, Size: src.size, Kind: "tar", Plain: sum, Strip: strip, Top: tree.Top(), MTime: a.NewestMTime(), Notes: tree.Notes}
-	st := &stored{recipe: rc, fresh: true, count: len(a.Entries)}
+	st := &stored{recipe: rc, count: len(a.Entries)}
 	if st.tree, err = p.r.buildTree(fromTar(tree.Files)); err != nil {
 		return nil, err
 	}
 	model := a.Recipe(tree)
 	st.model = len(model)
 	proof := sha256.New()
-	if err := tarmodel.Join(model, tree.Files, contents{p.r}, proof); err != nil {
+	if err := p.r.joinTar(model, st.tree, proof); err != nil {
 		return nil, fmt.Errorf("proof of the tar: %w", err)
 	}
 	if hex.EncodeToString(proof.Sum(nil)) != sum {

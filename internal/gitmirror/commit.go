@@ -2,6 +2,7 @@ package gitmirror
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -100,12 +101,8 @@ func parseHash(s string) (Hash, error) {
 	if len(s) != 2*len(h) {
 		return h, fmt.Errorf("%q is not an object name", s)
 	}
-	for i := range h {
-		v, err := strconv.ParseUint(s[2*i:2*i+2], 16, 8)
-		if err != nil {
-			return h, fmt.Errorf("%q is not an object name", s)
-		}
-		h[i] = byte(v)
+	if _, err := hex.Decode(h[:], []byte(s)); err != nil {
+		return Hash{}, fmt.Errorf("%q is not an object name", s)
 	}
 	return h, nil
 }

@@ -2,9 +2,9 @@ package gitmirror
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
+	"github.com/weld-linux/weld-bridge/internal/gitpack"
 	"github.com/weld-linux/weld-bridge/internal/tarmodel"
 )
 
@@ -27,23 +27,44 @@ func (j *job) plainTree() (Hash, int64, []string, error) {
 	var files []entry
 	var names []string
 	var date int64
+	seen := map[string]bool{}
 	for _, n := range j.info.order {
 		src := j.s.source(j.info.sources[n])
-		if src == nil || tarmodel.Unsafe(src.name) != "" {
+		if src == nil || seen[src.name] {
 			continue
 		}
+		seen[src.name] = true
 		e, ok, err := j.p.find(src.sha256, ".blob")
 		if err != nil {
 			return Hash{}, 0, nil, err
 		}
-		if ok && !slices.ContainsFunc(files, func(f entry) bool { return f.name == src.name }) {
-			files = append(files, entry{src.name, modeRegular, e.hash})
-			names = append(names, src.name)
-			date = max(date, src.mtime)
+		if !ok {
+			continue
 		}
+		if why, err := j.unfit(src, e.hash); err != nil {
+			return Hash{}, 0, nil, err
+		} else if why != "" {
+			j.note("%q: %s, kept out of the tree", src.name, why)
+			continue
+		}
+		files = append(files, entry{src.name, modeRegular, e.hash})
+		names = append(names, src.name)
+		date = max(date, src.mtime)
 	}
 	h, err := j.r.addTree(files)
 	return h, date, names, err
+}
+
+// unfit says why a source may not stand in a tree, "" if it may.
+func (j *job) unfit(src *source, blob Hash) (string, error) {
+	if why := irregular(src.mode); why != "" {
+		return why, nil
+	}
+	if why := tarmodel.Unsafe(src.name); why != "" || !tarmodel.IsGitFile(src.name) {
+		return why, nil
+	}
+	data, err := j.r.read(blob, gitpack.Blob)
+	return refusedFile(src.name, data), err
 }
 
 // commitUpstream puts the version on the upstream branch, unless it is there.
@@ -133,7 +154,7 @@ func (j *job) commitDistro() error {
 		src := j.s.source(u.file)
 		if src == nil {
 			if u.active {
-				j.out.Notes = append(j.out.Notes, fmt.Sprintf("patch %d: %s is not in the source RPM", u.number, u.file))
+				j.note("patch %d: %s is not in the source RPM", u.number, u.file)
 			}
 			continue
 		}

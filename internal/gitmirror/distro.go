@@ -2,7 +2,6 @@ package gitmirror
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -40,7 +39,15 @@ func (r *repo) applyPatch(root Hash, patch []byte, u use) (Hash, error) {
 	}
 	edits := map[string]entry{}
 	for _, c := range res.Changes {
-		if why := tarmodel.Unsafe(c.Path); why != "" {
+		why := tarmodel.Unsafe(c.Path)
+		switch {
+		case why != "" || c.Removed:
+		case c.Link:
+			why = tarmodel.UnsafeLink(c.Path, string(c.Data))
+		default:
+			why = refusedFile(c.Path, c.Data)
+		}
+		if why != "" {
 			return root, fmt.Errorf("%q: %s", c.Path, why)
 		}
 		if c.Removed {
@@ -75,28 +82,46 @@ type PatchUse struct {
 	Why     string `json:"why,omitempty"`
 }
 
-// commitPatch adds one patch to the distro branch: a commit with its changes, or an empty one that says why not.
-func (r *repo) commitPatch(parent Hash, root Hash, src *source, u use, date int64) (tip, tree Hash, done PatchUse, err error) {
+// patchText is what a patch's file holds.
+type patchText struct {
+	plain      []byte // decompressed
+	unreadable error  // why there is none
+	blob       string // git's name of the file; "" for one that is too large to be a patch
+}
+
+func readPatch(src *source) (patchText, error) {
+	if src.size > maxPlainPatch {
+		return patchText{unreadable: fmt.Errorf("%d bytes are too many for a patch", src.size)}, nil
+	}
 	raw, err := os.ReadFile(src.path)
 	if err != nil {
-		return tip, root, done, err
+		return patchText{}, err
 	}
-	patch, err := plainPatch(raw)
+	t := patchText{blob: gitpack.Sum(gitpack.Blob, raw).String()}
+	t.plain, t.unreadable = plainPatch(raw)
+	return t, nil
+}
+
+// commitPatch adds one patch to the distro branch: a commit with its changes, or an empty one that says why not.
+func (r *repo) commitPatch(parent Hash, root Hash, src *source, u use, date int64) (tip, tree Hash, done PatchUse, err error) {
+	patch, err := readPatch(src)
 	if err != nil {
 		return tip, root, done, err
 	}
 	done = PatchUse{Name: u.file, Number: u.number, Applied: u.how, Why: u.why}
 	trees := []Hash{root}
-	mails := [][]byte{patch}
+	mails := [][]byte{patch.plain}
 	switch {
+	case u.apply && patch.unreadable != nil:
+		done.Applied, done.Why = "deferred", oneLine(patch.unreadable.Error())
 	case u.apply:
-		next, err := r.applyPatch(root, patch, u)
+		next, err := r.applyPatch(root, patch.plain, u)
 		if err != nil {
 			done.Applied, done.Why = "deferred", oneLine(err.Error())
 			break
 		}
 		trees[0] = next
-		if all := splitMails(patch); len(all) > 1 {
+		if all := splitMails(patch.plain); len(all) > 1 {
 			if steps := r.applyMails(root, all, u); steps != nil && steps[len(steps)-1] == next {
 				trees, mails = steps, all
 			}
@@ -109,7 +134,7 @@ func (r *repo) commitPatch(parent Hash, root Hash, src *source, u use, date int6
 	tip = parent
 	for i, mail := range mails {
 		l := readLetter(mail)
-		c := commit{tree: trees[i], parents: []Hash{tip}, author: l.author, date: date, message: patchMessage(l, src, u, done, r.blobName(raw), i, len(mails))}
+		c := commit{tree: trees[i], parents: []Hash{tip}, author: l.author, date: date, message: patchMessage(l, src, u, done, patch.blob, i, len(mails))}
 		if l.date != 0 {
 			c.date = l.date
 		}
@@ -142,10 +167,11 @@ func (r *repo) applyMail(root Hash, mail []byte, u use) (Hash, error) {
 	return r.applyPatch(root, mail, u)
 }
 
-func (r *repo) blobName(raw []byte) Hash { return gitpack.Sum(gitpack.Blob, raw) }
+// trailerName is the trailer with the name of a patch's file.
+const trailerName = "Patch-name"
 
 // patchMessage is the message of a patch's commit: what the patch says of itself, then trailers.
-func patchMessage(l letter, src *source, u use, done PatchUse, blob Hash, part, parts int) string {
+func patchMessage(l letter, src *source, u use, done PatchUse, blob string, part, parts int) string {
 	var b strings.Builder
 	b.WriteString(orElse(oneLine(l.subject), u.file))
 	b.WriteString("\n\n")
@@ -153,7 +179,7 @@ func patchMessage(l letter, src *source, u use, done PatchUse, blob Hash, part, 
 		b.WriteString(l.body + "\n\n")
 	}
 	put := func(key, value string) { fmt.Fprintf(&b, "%s: %s\n", key, oneLine(value)) }
-	put("Patch-name", u.file)
+	fmt.Fprintf(&b, "%s: %s\n", trailerName, nameText(u.file))
 	put("Patch-number", strconv.Itoa(u.number))
 	put("Patch-applied", done.Applied)
 	if done.Why != "" {
@@ -175,10 +201,15 @@ func patchMessage(l letter, src *source, u use, done PatchUse, blob Hash, part, 
 	} else if l.count > 1 {
 		put("Patch-mails", strconv.Itoa(l.count))
 	}
-	put("Patch-blob", blob.String())
+	if blob != "" {
+		put("Patch-blob", blob)
+	}
 	put("Patch-sha256", src.sha256)
 	return b.String()
 }
+
+// maxPlainPatch bounds a patch, and what a compressed one unpacks to, in bytes.
+const maxPlainPatch = 256 << 20
 
 // plainPatch decompresses a patch as %patch does.
 func plainPatch(raw []byte) ([]byte, error) {
@@ -191,10 +222,12 @@ func plainPatch(raw []byte) ([]byte, error) {
 		return raw, nil //nolint:nilerr // then it is no compressed patch
 	}
 	defer in.Close()
-	const most = 256 << 20
-	out, err := io.ReadAll(io.LimitReader(in, most+1))
-	if err != nil || len(out) > most {
-		return nil, errors.Join(err, fmt.Errorf("patch unpacks to more than %d bytes, or not at all", most))
+	out, err := io.ReadAll(io.LimitReader(in, maxPlainPatch+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", format, err)
+	}
+	if len(out) > maxPlainPatch {
+		return nil, fmt.Errorf("unpacks to more than %d bytes", maxPlainPatch)
 	}
 	return out, nil
 }

@@ -43,14 +43,17 @@ func (ex *Exporter) mirror(name string) (*repo, error) {
 	}
 	r, err := openRepo(filepath.Join(ex.Mirrors, name+".git"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: no mirror of it in %s", name, ex.Mirrors)
+		return nil, fmt.Errorf("%s: %w in %s", name, errNoMirror, ex.Mirrors)
 	}
 	return r, err
 }
 
+var errNoMirror = errors.New("no mirror of it")
+
 // resolve finds the mirror and the imported version that NAME or NEVR means; NAME is its newest.
 func (ex *Exporter) resolve(arg string) (*repo, tagInfo, error) {
-	if r, err := ex.mirror(arg); err == nil {
+	r, err := ex.mirror(arg)
+	if err == nil {
 		t, err := r.newest("")
 		if err != nil {
 			r.Close()
@@ -58,18 +61,20 @@ func (ex *Exporter) resolve(arg string) (*repo, tagInfo, error) {
 		}
 		return r, t, nil
 	}
+	if checkName(arg) == nil && !errors.Is(err, errNoMirror) {
+		return nil, tagInfo{}, err
+	}
 	// NAME-[EPOCH:]VERSION-RELEASE[.src[.rpm]]
 	nevr := strings.TrimSuffix(strings.TrimSuffix(arg, ".rpm"), ".src")
 	cut := nevr
 	for range 2 {
 		i := strings.LastIndexByte(cut, '-')
 		if i <= 0 {
-			return nil, tagInfo{}, fmt.Errorf("%s: no mirror of it in %s", arg, ex.Mirrors)
+			return nil, tagInfo{}, fmt.Errorf("%s: %w in %s", arg, errNoMirror, ex.Mirrors)
 		}
 		cut = cut[:i]
 	}
-	r, err := ex.mirror(cut)
-	if err != nil {
+	if r, err = ex.mirror(cut); err != nil {
 		return nil, tagInfo{}, err
 	}
 	t, err := r.version(nevr)
@@ -231,12 +236,15 @@ func (ex *Exporter) writeSources(ctx context.Context, p *pristineTree, l *Lock, 
 		if skip(s) {
 			continue
 		}
+		mode, _ := strconv.ParseUint(s.Mode, 8, 32)
+		if why := irregular(uint32(mode)); why != "" {
+			return fmt.Errorf("%q is %s in the source RPM, which only an export gives back", s.Name, why)
+		}
 		data, err := ex.edited(l, s)
 		if err != nil {
 			return err
 		}
 		path := filepath.Join(dir, s.Name)
-		mode, _ := strconv.ParseUint(s.Mode, 8, 32)
 		err = atomicfile.WriteFrom(path, fs.FileMode(mode&0o777), func(w io.Writer) error {
 			if data != nil {
 				_, err := w.Write(data)
@@ -258,7 +266,7 @@ func (ex *Exporter) writeSources(ctx context.Context, p *pristineTree, l *Lock, 
 
 // edited returns a small source as it stands in the metadata repository, if it was changed there.
 func (ex *Exporter) edited(l *Lock, s LockSource) ([]byte, error) {
-	name, ok := strings.CutPrefix(s.From, "meta:")
+	name, ok := strings.CutPrefix(s.From, metaFrom)
 	if !ok || s.Kind == "spec" {
 		return nil, nil
 	}

@@ -59,12 +59,11 @@ func (g *merging) fetch(ctx context.Context, s *side, moves map[string]Hash) err
 // copyObjects copies the files that hold the objects of a repository, durably, and names them: each index before its pack, as writers publish them.
 func copyObjects(ctx context.Context, from, to string) (files []string, err error) {
 	for _, pattern := range []string{"objects/pack/pack-*.idx", "objects/[0-9a-f][0-9a-f]/*"} {
-		found, err := filepath.Glob(filepath.Join(from, pattern))
+		found, err := glob(from, pattern)
 		if err != nil {
 			return nil, err
 		}
-		for _, path := range found {
-			name, _ := filepath.Rel(from, path) // which is below from
+		for _, name := range found {
 			if pack, ok := strings.CutSuffix(name, ".idx"); ok {
 				if _, err := os.Stat(filepath.Join(from, pack+".pack")); errors.Is(err, fs.ErrNotExist) {
 					continue // what a crash left

@@ -131,6 +131,9 @@ func (r *repo) formatPair(b *bytes.Buffer, p pair, from, to string) error {
 	if p.old.mode == modeLink || p.new.mode == modeLink && !p.old.hash.IsZero() {
 		return fmt.Errorf("a change of a symbolic link cannot be a patch")
 	}
+	if p.old.mode == modeCommit || p.new.mode == modeCommit {
+		return fmt.Errorf("a change of a submodule cannot be a patch")
+	}
 	old, err := r.blob(p.old)
 	if err != nil {
 		return err

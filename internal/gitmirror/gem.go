@@ -26,7 +26,7 @@ const (
 // file one behind the other, so that they make it.
 func (im *Importer) storeGem(ctx context.Context, p *pristineTree, f *os.File, src *source, strip bool) (*stored, error) {
 	rc := &recipe{SHA256: src.sha256, Size: src.size, Kind: "gem", Strip: strip, Top: strings.TrimSuffix(src.name, ".gem")}
-	st := &stored{recipe: rc, fresh: true}
+	st := &stored{recipe: rc}
 	members, err := cutGem(f, src)
 	if err != nil {
 		return nil, err

@@ -27,9 +27,13 @@ type place struct {
 	mirrors, metadata string
 }
 
+// The name of the directory means something else to whoever takes it for a pattern.
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "a [b] c")
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
 	return &place{t, filepath.Join(dir, "mirrors"), filepath.Join(dir, "metadata")}
 }
 

@@ -63,16 +63,26 @@ func failed(stage, class string, err error) error {
 
 // Open prepares the directories. Close must follow.
 func (im *Importer) Open() error {
+	sweepNew(im.Mirrors)
+	sweepNew(im.Metadata)
 	_, err := os.Stat(im.Mirrors)
 	im.newMirrors = errors.Is(err, fs.ErrNotExist)
 	if im.Encoders == nil {
 		im.Encoders = pristine.OpenEncoders()
 	}
-	if strings.ContainsAny(im.Branch, "/ ") || im.Branch != refEscape(im.Branch) {
-		return fmt.Errorf("%q is not the end of a branch's name", im.Branch)
+	if err := CheckBranch(im.Branch); err != nil {
+		return err
 	}
 	im.meta, err = openMetadata(im.Metadata)
 	return err
+}
+
+// CheckBranch fails unless s can be an Importer's Branch.
+func CheckBranch(s string) error {
+	if strings.ContainsAny(s, "/ ") || s != refEscape(s) {
+		return fmt.Errorf("%q is not the end of a branch's name", s)
+	}
+	return nil
 }
 
 // Reserve gives away the next place in the history of the metadata, which has the imports in the order of their places, whenever they end.
@@ -126,17 +136,11 @@ func (im *Importer) ImportAt(ctx context.Context, place int, path string) (*Impo
 		return nil, failed("read", "not a source RPM", err)
 	}
 	dir := filepath.Join(im.Mirrors, s.nevra.Name+".git")
-	if err := createRepo(dir, true, im.branch("distro")); err != nil {
-		return nil, failed("store", "mirror", err)
-	}
-	r, err := openRepo(dir)
+	r, err := lockedRepo(dir, im.branch("distro"))
 	if err != nil {
 		return nil, failed("store", "mirror", err)
 	}
 	defer r.Close()
-	if err := r.acquire(); err != nil {
-		return nil, failed("store", "mirror", err)
-	}
 	out, err := im.importInto(ctx, r, f, s, place)
 	if err != nil {
 		r.removeIfEmpty()
@@ -235,7 +239,7 @@ func (r *repo) srpmTagInfo(h Hash) (tagInfo, error) {
 	t := trailers(message)
 	subject, _, _ := strings.Cut(message, "\n")
 	base, err := parseHash(t["Series-base"])
-	if err != nil || !isSHA256(t["Srpm-sha256"]) {
+	if err != nil || !isSHA256(t["Srpm-sha256"]) || !isFileName(subject) {
 		return tagInfo{}, fmt.Errorf("tag %s (%s): not made by an import", h, subject)
 	}
 	return tagInfo{nevr: subject, sha256: t["Srpm-sha256"], branch: t["Srpm-branch"], evr: rpmver.Parse(t["Srpm-evr"]), commit: target, base: base}, nil

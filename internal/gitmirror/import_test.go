@@ -144,6 +144,8 @@ func TestBadInput(t *testing.T) {
 		{"cut in the payload", write(data[:len(data)-40]), "unexpected EOF"},
 		{"binary", binary, "binary package"},
 		{"dot dot", evil("", file{"hello-1.0.tar.gz", string(gz(t, tarball(t, file{"hello-1.0/../../x", "x"})))}), "hello-1.0.tar.gz: \"hello-1.0/../../x\": name leads out of the archive"},
+		{"bad version", writeVersion(t, "1/../../x", "1"), `"1/../../x" is not a version or release`},
+		{"bad release", writeVersion(t, "1", "1\n2"), `"1\n2" is not a version or release`},
 		{"bad name", writeSRPM(t, rpmtest.Spec{Name: "../x", Version: "1", Release: "1"}, nil), "is not a package name"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -152,12 +154,23 @@ func TestBadInput(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 				t.Fatalf("error %v, want one line with %q", err, c.want)
 			}
-			left, _ := filepath.Glob(filepath.Join(p.mirrors, "*"))
+			left, _ := glob(p.mirrors, "*")
 			if len(left) > 0 {
 				t.Errorf("left behind: %q", left)
 			}
 		})
 	}
+}
+
+// writeVersion writes a source RPM whose version or release is no part of a file's name.
+func writeVersion(t *testing.T, version, release string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "x.src.rpm")
+	data := rpmtest.Build(t, rpmtest.Spec{Name: "x", Version: version, Release: release, Source: true})
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // TestHostile imports archives that must come back, but not all of which may stand in a tree.

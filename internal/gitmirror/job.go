@@ -88,6 +88,10 @@ func (j *job) publish(refs map[string]Hash) error {
 	return failed("metadata", "metadata", j.im.meta.add(j.place, c))
 }
 
+func (j *job) note(format string, args ...any) {
+	j.out.Notes = append(j.out.Notes, fmt.Sprintf(format, args...))
+}
+
 func (j *job) readSpec() error {
 	j.date, _ = j.s.pkg.Header.Int(rpmfile.TagBuildTime)
 	src := j.s.spec()
@@ -103,7 +107,7 @@ func (j *job) readSpec() error {
 	}
 	if src == nil {
 		j.info = readSpec(nil, j.s.nevra)
-		j.out.Notes = append(j.out.Notes, "the source RPM holds no spec")
+		j.note("the source RPM holds no spec")
 		return nil
 	}
 	const most = 64 << 20
@@ -141,7 +145,7 @@ func (j *job) store(ctx context.Context) error {
 		j.out.Members += st.count
 		j.out.Model += st.model
 		for _, n := range st.recipe.Notes {
-			j.out.Notes = append(j.out.Notes, src.name+": "+n)
+			j.note("%s: %s", src.name, n)
 		}
 		if st.recipe.Why != "" {
 			j.out.Verbatim = append(j.out.Verbatim, src.name+": "+st.recipe.Why)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/weld-linux/weld-bridge/internal/tarmodel"
 )
 
 // layout is what %setup makes of the archives.
@@ -116,11 +118,16 @@ func (j *job) upstreamTree() (tree Hash, date int64, names []string, err error) 
 		if st == nil || st.tree.IsZero() {
 			continue
 		}
+		dir := path.Join(u.dir, st.recipe.Top)
+		if why := tarmodel.Unsafe(dir); dir != "" && why != "" {
+			j.note("%s: unpacked in %q: %s, kept out of the tree", name, dir, why)
+			continue
+		}
 		if !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 		date = max(date, st.recipe.MTime)
-		parts = append(parts, part{path.Join(u.dir, st.recipe.Top), st.tree})
+		parts = append(parts, part{dir, st.tree})
 	}
 	if len(parts) == 0 {
 		j.lay.root, _, _ = strings.Cut(j.lay.setup, "/")

@@ -36,6 +36,9 @@ type LockSource struct {
 	From   string `toml:"from"` // git:<ref>, pristine:<sha256> or meta:<path>
 }
 
+// metaFrom begins LockSource.From of what stands in the metadata repository.
+const metaFrom = "meta:"
+
 // encode writes the lock as TOML with every key in its place.
 func (l *Lock) encode() []byte {
 	var b strings.Builder
@@ -48,11 +51,11 @@ func (l *Lock) encode() []byte {
 	put("sha256", l.SHA256)
 	put("branch", l.Branch)
 	put("base", l.Base)
-	put("spec", l.Spec)
+	put("spec", nameText(l.Spec))
 	put("document", l.Document)
 	for _, s := range l.Sources {
 		b.WriteString("\n[[source]]\n")
-		put("name", s.Name)
+		put("name", nameText(s.Name))
 		put("kind", s.Kind)
 		if s.Kind == "source" || s.Kind == "patch" {
 			fmt.Fprintf(&b, "number = %d\n", s.Number)
@@ -61,7 +64,11 @@ func (l *Lock) encode() []byte {
 		fmt.Fprintf(&b, "size = %d\n", s.Size)
 		put("mode", s.Mode)
 		fmt.Fprintf(&b, "mtime = %d\n", s.MTime)
-		put("from", s.From)
+		from := s.From
+		if strings.HasPrefix(from, metaFrom) {
+			from = metaFrom + nameText(from[len(metaFrom):])
+		}
+		put("from", from)
 	}
 	return []byte(b.String())
 }
@@ -100,8 +107,16 @@ func decodeLock(data []byte) (*Lock, error) {
 	if err := checkName(l.Name); err != nil {
 		return nil, fmt.Errorf("sources.lock: %w", err)
 	}
-	for _, s := range l.Sources {
-		if !isSHA256(s.SHA256) || strings.Contains(s.Name, "/") || s.Name == "" || s.Name == "." || s.Name == ".." {
+	if l.Spec = textName(l.Spec); l.Spec != "" && !isFileName(l.Spec) {
+		return nil, fmt.Errorf("sources.lock: spec %q: not a file name", l.Spec)
+	}
+	for i := range l.Sources {
+		s := &l.Sources[i]
+		s.Name = textName(s.Name)
+		if file, ok := strings.CutPrefix(s.From, metaFrom); ok {
+			s.From = metaFrom + textName(file)
+		}
+		if !isSHA256(s.SHA256) || !isFileName(s.Name) {
 			return nil, fmt.Errorf("sources.lock: source %q: not a file name and a SHA-256", s.Name)
 		}
 		if _, err := strconv.ParseUint(s.Mode, 8, 32); err != nil {

@@ -9,18 +9,30 @@ import (
 // not know stays as it is written.
 type macros map[string]string
 
+// The bounds of what a hostile spec can make of a few macros: bytes of one expansion, macros inside of each other, and the work for one spec: bytes
+// looked at, and expansionCost for each time.
 const (
 	maxExpansion = 1 << 20
 	maxDepth     = 32
+	maxWork      = 1 << 28
+
+	expansionCost = 64
 )
 
-// expand returns s with macros expanded.
-func (m macros) expand(s string) string { return m.expandDepth(s, 0) }
+// expander expands macros for one spec.
+type expander struct {
+	m    macros
+	work int
+}
 
-func (m macros) expandDepth(s string, depth int) string {
-	if !strings.Contains(s, "%") || depth > maxDepth {
+// expand returns s with macros expanded.
+func (m *expander) expand(s string) string { return m.expandDepth(s, 0) }
+
+func (m *expander) expandDepth(s string, depth int) string {
+	if !strings.Contains(s, "%") || depth > maxDepth || m.work > maxWork {
 		return s
 	}
+	m.work += len(s) + expansionCost
 	var b strings.Builder
 	for i := 0; i < len(s); {
 		if s[i] != '%' || i+1 >= len(s) {
@@ -49,22 +61,9 @@ func (m macros) expandDepth(s string, depth int) string {
 			b.WriteString(s[i : end+1])
 			i = end + 1
 		default:
-			n := nameLen(s[i+1:])
-			word, optional := s[i+1:i+1+n], strings.HasPrefix(s[i+1:], "?")
-			if optional {
-				n = 1 + nameLen(s[i+2:])
-				word = s[i+2 : i+1+n]
-			}
-			if body, ok := m[word]; ok && word != "" {
-				b.WriteString(m.expandDepth(body, depth+1))
-			} else if word == "with" || word == "without" {
-				blanks := len(s[i+1+n:]) - len(strings.TrimLeft(s[i+1+n:], " \t"))
-				n += blanks + nameLen(s[i+1+n+blanks:])
-				b.WriteString(m.braced("", s[i+1:i+1+n], depth))
-			} else if !optional || word == "" {
-				b.WriteString(s[i : i+1+n])
-			}
-			i += 1 + n
+			text, n := m.bare(s[i:], depth)
+			b.WriteString(text)
+			i += n
 		}
 		if b.Len() > maxExpansion {
 			return s
@@ -73,8 +72,28 @@ func (m macros) expandDepth(s string, depth int) string {
 	return b.String()
 }
 
+// bare expands the %name or %?name that s begins with, and gives its length.
+func (m *expander) bare(s string, depth int) (text string, n int) {
+	optional := strings.HasPrefix(s, "%?")
+	begin := 1 + btoi(optional)
+	n = begin + nameLen(s[begin:])
+	word := s[begin:n]
+	body, ok := m.m[word]
+	switch {
+	case ok && word != "":
+		return m.expandDepth(body, depth+1), n
+	case word == "with" || word == "without":
+		n += len(s[n:]) - len(strings.TrimLeft(s[n:], " \t"))
+		n += nameLen(s[n:])
+		return m.braced("", s[1:n], depth), n
+	case optional && word != "":
+		return "", n
+	}
+	return s[:n], n
+}
+
 // braced expands the inside of %{...}; whole is how it is written.
-func (m macros) braced(whole, in string, depth int) string {
+func (m *expander) braced(whole, in string, depth int) string {
 	negate, optional := false, false
 	rest := in
 	for rest != "" && (rest[0] == '?' || rest[0] == '!') {
@@ -84,7 +103,7 @@ func (m macros) braced(whole, in string, depth int) string {
 	}
 	n := nameLen(rest)
 	name, tail := rest[:n], rest[n:]
-	body, defined := m[name]
+	body, defined := m.m[name]
 	switch {
 	case optional && n > 0 && (tail == "" || tail[0] == ':'):
 		switch {
@@ -106,7 +125,7 @@ func (m macros) braced(whole, in string, depth int) string {
 			if strings.HasPrefix(name, "with") {
 				key = "with_" + arg
 			}
-			_, has := m[key]
+			_, has := m.m[key]
 			return strconv.Itoa(btoi(has == (name == "with" || name == "defined")))
 		}
 	case strings.HasPrefix(tail, ":"):
@@ -118,7 +137,7 @@ func (m macros) braced(whole, in string, depth int) string {
 }
 
 // call expands the builtin %{name:arg}.
-func (m macros) call(name, arg string, depth int) (value string, ok bool) {
+func (m *expander) call(name, arg string, depth int) (value string, ok bool) {
 	switch name {
 	case "expand":
 		return m.expandDepth(arg, depth+1), true

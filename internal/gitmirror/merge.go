@@ -91,17 +91,11 @@ func (m *Merger) Merge(ctx context.Context, place int, name string) (*Merged, er
 		return out, err
 	}
 	dir := filepath.Join(m.Mirrors, name+".git")
-	if err := createRepo(dir, true, sides[0].head()); err != nil {
-		return out, failed("store", "mirror", err)
-	}
-	r, err := openRepo(dir)
+	r, err := lockedRepo(dir, sides[0].head())
 	if err != nil {
 		return out, failed("store", "mirror", err)
 	}
 	defer r.Close()
-	if err := r.acquire(); err != nil {
-		return out, failed("store", "mirror", err)
-	}
 	defer r.removeIfEmpty()
 	out.Skipped = true
 	g := &merging{Merger: m, name: name, place: place, r: r, here: m.here[name], out: out}

@@ -264,20 +264,21 @@ func TestMergeRefuses(t *testing.T) {
 			}
 		}},
 		{"damaged object", "damaged", "", func(_, there *place) {
-			packs, _ := filepath.Glob(filepath.Join(there.mirrors, "hello.git", "objects", "pack", "*.pack"))
-			data, err := os.ReadFile(packs[0])
+			packs, _ := glob(there.mirrors, "hello.git/objects/pack/*.pack")
+			path := filepath.Join(there.mirrors, packs[0])
+			data, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
 			}
 			data[len(data)/3] ^= 1
-			if err := errors.Join(os.Remove(packs[0]), os.WriteFile(packs[0], data, 0o444)); err != nil {
+			if err := errors.Join(os.Remove(path), os.WriteFile(path, data, 0o444)); err != nil {
 				t.Fatal(err)
 			}
 		}},
 		{"a pack is gone", "damaged", "not found", func(_, there *place) {
-			packs, _ := filepath.Glob(filepath.Join(there.mirrors, "hello.git", "objects", "pack", "*"))
-			for _, path := range packs {
-				if err := os.Remove(path); err != nil {
+			packs, _ := glob(there.mirrors, "hello.git/objects/pack/*")
+			for _, name := range packs {
+				if err := os.Remove(filepath.Join(there.mirrors, name)); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -251,7 +251,7 @@ func (m *metadata) commit(r *repo, changes []*change, stored map[*change]map[str
 func (m *metadata) move(r *repo, tip Hash, touched map[string]entry) error {
 	var names strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(touched)) {
-		names.WriteString(name + "\n")
+		names.WriteString(nameText(name) + "\n")
 	}
 	if err := atomicfile.Write(filepath.Join(r.dir, checkoutFile), []byte(names.String()), 0o666); err != nil {
 		return err

@@ -1,8 +1,11 @@
 package gitmirror
 
 import (
+	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,7 +37,19 @@ func (h *freshHeader) value(key string, tag rpmfile.Tag) string {
 
 func joinTag(s *specInfo, key string) string { return last(s.tags[key]) }
 
+// bareMacro is a macro without braces. rpm knows none of fewer than three letters.
+var bareMacro = regexp.MustCompile(`%[?!]*[A-Za-z_]\w{2,}`)
+
+// check notes a value that was not expanded.
 func (h *freshHeader) check(what, value string) {
+	h.checkText(what, value)
+	if len(h.errs) == 0 && bareMacro.MatchString(value) {
+		h.errs = append(h.errs, fmt.Sprintf("%s: %q needs a macro that only rpmbuild knows", what, value))
+	}
+}
+
+// checkText is check for text, in which a percent sign may mean just that.
+func (h *freshHeader) checkText(what, value string) {
 	if strings.Contains(value, "%{") || strings.Contains(value, "%(") || strings.Contains(value, "%[") {
 		h.errs = append(h.errs, fmt.Sprintf("%s: %q needs a macro that only rpmbuild knows", what, value))
 	}
@@ -48,6 +63,12 @@ func (h *freshHeader) nevra() (n rpmfile.NEVRA) {
 	if e := last(h.now.tags["epoch"]); e != "" {
 		h.check("epoch", e)
 		n.Epoch = e
+		if _, err := strconv.ParseUint(e, 10, 32); err != nil && len(h.errs) == 0 {
+			h.errs = append(h.errs, fmt.Sprintf("epoch: %q is not a number", e))
+		}
+	}
+	if err := cmp.Or(checkName(n.Name), checkVersion(n)); err != nil && len(h.errs) == 0 {
+		h.errs = append(h.errs, err.Error())
 	}
 	return n
 }
@@ -97,7 +118,7 @@ func (h *freshHeader) i18n(tag rpmfile.Tag, locales []string, get func(*specInfo
 		if at := slices.Index(wasLocales, l); at >= 0 && at < len(was) && v == get(h.old, lang) {
 			v = was[at]
 		}
-		h.check(tag.String(), v)
+		h.checkText(tag.String(), v)
 		list = append(list, v)
 	}
 	for len(list) > 1 && list[len(list)-1] == "" {
@@ -232,7 +253,7 @@ func (h *freshHeader) changes() (newest int64) {
 	}
 	var times []uint32
 	var names, texts []string
-	for _, e := range parseChangelog(h.now.m, h.now.changelog) {
+	for _, e := range parseChangelog(h.now.x, h.now.changelog) {
 		times, names, texts = append(times, uint32(e.time)), append(names, e.name), append(texts, e.text)
 	}
 	h.w.PutUint32(rpmfile.TagChangelogTime, times...)
@@ -249,36 +270,42 @@ type changeEntry struct {
 	name, text string
 }
 
-// parseChangelog reads the entries of a %changelog. An entry is dated at noon, Greenwich.
-func parseChangelog(m macros, text string) []changeEntry {
+// parseChangelog reads the entries of a %changelog.
+func parseChangelog(x *expander, text string) []changeEntry {
 	var entries []changeEntry
+	begin := 0 // of the text of the last entry
+	end := func(at int) {
+		if n := len(entries); n > 0 {
+			entries[n-1].text = strings.TrimSpace(x.expand(text[begin:at]))
+		}
+	}
+	at := 0
 	for line := range strings.Lines(text) {
-		if head, ok := strings.CutPrefix(line, "*"); ok {
-			f := strings.Fields(head)
-			if len(f) < 5 {
-				continue
-			}
-			// "Mon Nov 02 2026", or with a time of day and a zone between
-			at, err := time.Parse("Jan 2 2006", strings.Join(f[1:4], " "))
-			rest := f[4:]
-			if err != nil && len(f) >= 7 {
-				at, err = time.Parse("Jan 2 15:04:05 MST 2006", strings.Join(f[1:6], " "))
-				rest = f[6:]
-			} else {
-				at = at.Add(12 * time.Hour)
-			}
-			if err != nil {
-				continue
-			}
-			entries = append(entries, changeEntry{time: at.Unix(), name: m.expand(strings.Join(rest, " "))})
-			continue
+		head, ok := strings.CutPrefix(line, "*")
+		e, good := parseChangeHead(head)
+		if ok && good {
+			end(at)
+			e.name = x.expand(e.name)
+			entries, begin = append(entries, e), at+len(line)
 		}
-		if len(entries) > 0 {
-			entries[len(entries)-1].text += line
-		}
+		at += len(line)
 	}
-	for i := range entries {
-		entries[i].text = strings.TrimSpace(m.expand(entries[i].text))
-	}
+	end(at)
 	return entries
+}
+
+// parseChangeHead reads "Mon Nov 02 2026 NAME", or the same with a time of day and a zone. Without them an entry is dated at noon, Greenwich.
+func parseChangeHead(head string) (e changeEntry, ok bool) {
+	f := strings.Fields(head)
+	if len(f) < 5 {
+		return e, false
+	}
+	if at, err := time.Parse("Jan 2 2006", strings.Join(f[1:4], " ")); err == nil {
+		return changeEntry{time: at.Add(12 * time.Hour).Unix(), name: strings.Join(f[4:], " ")}, true
+	}
+	if len(f) < 7 {
+		return e, false
+	}
+	at, err := time.Parse("Jan 2 15:04:05 MST 2006", strings.Join(f[1:6], " "))
+	return changeEntry{time: at.Unix(), name: strings.Join(f[6:], " ")}, err == nil
 }

@@ -11,15 +11,20 @@ import (
 	"github.com/weld-linux/weld-bridge/internal/pkgtoml"
 )
 
+// specSum is the SHA-256 of the imported spec, "" if there was none.
+func (l *Lock) specSum() string {
+	for _, s := range l.Sources {
+		if s.Kind == "spec" {
+			return s.SHA256
+		}
+	}
+	return ""
+}
+
 // readSpec finds the spec as it stands: the one that was edited of spec and package.toml.
 func (st *state) readSpec() error {
 	dir := filepath.Join(st.ex.Metadata, "packages", st.lock.Name)
-	imported := ""
-	for _, s := range st.lock.Sources {
-		if s.Kind == "spec" {
-			imported = s.SHA256
-		}
-	}
+	imported := st.lock.specSum()
 	text, err := os.ReadFile(filepath.Join(dir, st.lock.Name+".spec"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -30,6 +35,9 @@ func (st *state) readSpec() error {
 		return tomlErr
 	}
 	if tomlErr != nil || sha256Hex(toml) == st.lock.Document {
+		if err != nil && imported == "" {
+			return nil
+		}
 		if err != nil {
 			return fmt.Errorf("neither %s.spec nor an edited package.toml in %s", st.lock.Name, dir)
 		}

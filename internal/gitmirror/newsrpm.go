@@ -65,7 +65,10 @@ func (ex *Exporter) SRPM(ctx context.Context, name, ref, dir string, epoch int64
 
 // build writes sources, payload and header.
 func (st *state) build(ctx context.Context, tmp, dir string, epoch int64) (string, error) {
-	h, err := st.freshHeader()
+	if st.spec == nil {
+		return "", errors.New("the source RPM had no spec, and the metadata have none")
+	}
+	h, err := st.freshHeader(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -106,7 +109,7 @@ func (st *state) build(ctx context.Context, tmp, dir string, epoch int64) (strin
 }
 
 // freshHeader reads the header and the spec of the import, and the spec as it stands.
-func (st *state) freshHeader() (*freshHeader, error) {
+func (st *state) freshHeader(ctx context.Context) (*freshHeader, error) {
 	head, err := st.p.need(st.lock.SHA256, ".head")
 	if err != nil {
 		return nil, err
@@ -119,7 +122,7 @@ func (st *state) freshHeader() (*freshHeader, error) {
 	if err != nil {
 		return nil, err
 	}
-	old, err := st.importedSpec()
+	old, err := st.importedSpec(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -139,15 +142,14 @@ func (st *state) freshHeader() (*freshHeader, error) {
 }
 
 // importedSpec is the spec of the last import.
-func (st *state) importedSpec() ([]byte, error) {
-	for _, s := range st.lock.Sources {
-		if s.Kind == "spec" {
-			var b bytes.Buffer
-			err := st.p.write(context.Background(), st.ex.encoders(), s.SHA256, &b)
-			return b.Bytes(), err
-		}
+func (st *state) importedSpec(ctx context.Context) ([]byte, error) {
+	sum := st.lock.specSum()
+	if sum == "" {
+		return nil, nil
 	}
-	return nil, nil
+	var b bytes.Buffer
+	err := st.p.write(ctx, st.ex.encoders(), sum, &b)
+	return b.Bytes(), err
 }
 
 // pack writes the files and describes them in the order of the payload.
@@ -222,7 +224,7 @@ func (h *freshHeader) sourceTags(st *state) error {
 	}
 	for _, name := range append(slices.Clone(sources), patches...) {
 		if !have[name] {
-			return fmt.Errorf("%s names %q, which neither the last import nor the branch has", st.specName(), name)
+			return fmt.Errorf("%s names %q, which neither the last import nor the branch has", st.specName(), clip(name))
 		}
 	}
 	h.w.PutStrings(rpmfile.TagSource, h.inOrder(sources, rpmfile.TagSource)...)

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/weld-linux/weld-bridge/internal/gitpack"
+	"github.com/weld-linux/weld-bridge/internal/tarmodel"
 )
 
 // Place is a pair of directories that imports have gone to.
@@ -108,12 +109,17 @@ func (o *origin) objects(tree Hash) (list []object, err error) {
 			return err
 		}
 		for _, e := range entries {
+			// What comes from elsewhere is written to a work tree.
+			if why := tarmodel.Unsafe(e.name); why != "" || strings.Contains(e.name, "/") {
+				return fmt.Errorf("metadata of %s: %q: %s", o, e.name, orElse(why, "a name with a slash"))
+			}
 			switch e.mode {
 			case modeTree:
 				err = walk(e.hash, depth+1)
-			case modeCommit:
-			default:
+			case modeRegular, modeExec:
 				err = add(e.hash, gitpack.Blob)
+			default:
+				err = fmt.Errorf("metadata of %s: %q: neither a file nor a directory", o, e.name)
 			}
 			if err != nil {
 				return err

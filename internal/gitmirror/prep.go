@@ -23,10 +23,10 @@ func (s *specInfo) prep(l *spec.Line) {
 	text := strings.TrimSpace(strings.ReplaceAll(l.Text, "\\\n", " "))
 	if refs := patchRef.FindAllStringSubmatch(text, -1); refs != nil && !strings.HasPrefix(text, "%patch") && !strings.HasPrefix(text, "#") {
 		// Seen before expansion, which would make a file name of it.
-		s.hand(text, refs, l)
+		s.hand(text, refs)
 		return
 	}
-	text = s.m.expand(text)
+	text = s.x.expand(text)
 	if i := strings.Index(text, " #"); i >= 0 {
 		text = text[:i]
 	}
@@ -34,7 +34,7 @@ func (s *specInfo) prep(l *spec.Line) {
 	if len(words) == 0 {
 		return
 	}
-	st := step{words: words[1:], cond: s.condText(), active: s.active(), line: l.Num}
+	st := step{words: words[1:], cond: s.condText(), active: s.active()}
 	switch word := words[0]; {
 	case word == "%setup" || word == "%autosetup" || word == "%forgesetup" || word == "%forgeautosetup":
 		st.kind, st.auto = "setup", word != "%setup" && word != "%forgesetup"
@@ -85,8 +85,8 @@ func (s *specInfo) changeDir(words []string) {
 }
 
 // hand notes a patch that the spec applies by a command of its own.
-func (s *specInfo) hand(text string, refs [][]string, l *spec.Line) {
-	st := step{kind: "hand", cond: s.condText(), active: s.active(), dir: s.dir(), line: l.Num}
+func (s *specInfo) hand(text string, refs [][]string) {
+	st := step{kind: "hand", cond: s.condText(), active: s.active(), dir: s.dir()}
 	words := shellWords(text)
 	// "patch -p1 < %{PATCH0}" and "patch -p1 -i %{PATCH0}" are clear enough to follow.
 	if len(refs) == 1 && len(words) > 0 && (words[0] == "patch" || words[0] == "%{__patch}" || words[0] == "%__patch") && !strings.ContainsAny(text, "|;&$`") {
@@ -176,7 +176,6 @@ func options(words []string, with string) (opts map[byte][]string, rest []string
 type use struct {
 	patchTag
 	how    string // auto, macro, hand, no
-	step   *step
 	strip  int
 	fuzz   int
 	empty  bool // -E
@@ -189,14 +188,14 @@ type use struct {
 // uses lists every patch in the order in which %prep applies them; those that it does not apply come last.
 func (s *specInfo) uses() []use {
 	fuzz := 0
-	if n, err := strconv.Atoi(s.m.expand("%{_default_patch_fuzz}")); err == nil {
+	if n, err := strconv.Atoi(s.x.expand("%{_default_patch_fuzz}")); err == nil {
 		fuzz = n
 	}
 	var list []use
 	seen := map[int]bool{}
 	for i := range s.steps {
 		st := &s.steps[i]
-		if st.kind == "gem" || st.kind == "setup" && !st.auto {
+		if st.kind == "gem" || st.kind == "setup" && !st.auto || len(list) == maxUses {
 			continue
 		}
 		opts, rest := options(st.words, st.values())
@@ -205,7 +204,7 @@ func (s *specInfo) uses() []use {
 				continue
 			}
 		}
-		u := use{how: "macro", step: st, strip: s.strip(st, opts), fuzz: atoi(last(opts['F']), fuzz), dir: path.Join(st.dir, last(opts['d']))}
+		u := use{how: "macro", strip: s.strip(st, opts), fuzz: atoi(last(opts['F']), fuzz), dir: path.Join(st.dir, last(opts['d']))}
 		_, u.empty = opts['E']
 		_, u.revert = opts['R']
 		switch {
@@ -224,7 +223,7 @@ func (s *specInfo) uses() []use {
 					u.why = "cond: " + c
 				}
 			}
-			if seen[tag.number] && !u.apply {
+			if seen[tag.number] && !u.apply || len(list) == maxUses {
 				continue
 			}
 			seen[tag.number] = true

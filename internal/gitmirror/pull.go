@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -112,17 +113,11 @@ func (pl *Puller) Pull(ctx context.Context, name string) (*Pulled, error) {
 		return nil, err
 	}
 	dir := filepath.Join(pl.Mirrors, name+".git")
-	if err := createRepo(dir, true, "distro"); err != nil {
-		return nil, err
-	}
-	r, err := openRepo(dir)
+	r, err := lockedRepo(dir, "distro")
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	if err := r.acquire(); err != nil {
-		return nil, err
-	}
 	spool, err := os.MkdirTemp(r.dir, "srpm2git.spool-")
 	if err != nil {
 		return nil, err
@@ -132,6 +127,8 @@ func (pl *Puller) Pull(ctx context.Context, name string) (*Pulled, error) {
 		pl.Encoders = pristine.OpenEncoders()
 	}
 	p := &pull{pl: pl, name: name, u: u, r: r, spool: spool, out: &Pulled{Kind: u.Kind}, refs: map[string]Hash{}}
+	p.client = &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment}}
+	defer p.client.CloseIdleConnections()
 	if err := p.run(ctx); err != nil {
 		r.removeIfEmpty()
 		return nil, fmt.Errorf("%s: %w", u.URL, err)
@@ -148,6 +145,8 @@ type pull struct {
 	spool string
 	out   *Pulled
 	refs  map[string]Hash
+
+	client *http.Client
 }
 
 func (p *pull) run(ctx context.Context) error {

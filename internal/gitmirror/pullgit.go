@@ -51,17 +51,7 @@ func (p *pull) git(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tags := map[string]Hash{}
-	it, err := st.IterReferences()
-	if err != nil {
-		return err
-	}
-	err = it.ForEach(func(ref *plumbing.Reference) error {
-		if name, ok := strings.CutPrefix(ref.Name().String(), "refs/incoming/tags/"); ok {
-			tags[name] = Hash(ref.Hash())
-		}
-		return nil
-	})
+	tags, err := incomingTags(st)
 	if err != nil {
 		return err
 	}
@@ -76,6 +66,22 @@ func (p *pull) git(ctx context.Context) error {
 		}
 	}
 	return p.advance(Hash(tip.Hash()))
+}
+
+// incomingTags are the tags that were fetched, by their names upstream.
+func incomingTags(st *filesystem.Storage) (map[string]Hash, error) {
+	it, err := st.IterReferences()
+	if err != nil {
+		return nil, err
+	}
+	tags := map[string]Hash{}
+	err = it.ForEach(func(ref *plumbing.Reference) error {
+		if name, ok := strings.CutPrefix(ref.Name().String(), "refs/incoming/tags/"); ok {
+			tags[name] = Hash(ref.Hash())
+		}
+		return nil
+	})
+	return tags, err
 }
 
 // borrow lets the repository at dir read the mirror's objects and know its references, so that only what is new comes.
@@ -123,18 +129,14 @@ func (p *pull) remoteBranch(ctx context.Context, remote *git.Remote) (string, er
 func (p *pull) takePacks(dir string) error {
 	var names []string
 	for _, pattern := range []string{"objects/pack/*.idx", "objects/pack/*.pack", "objects/??/*"} {
-		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		found, err := glob(dir, pattern)
 		if err != nil {
 			return err
 		}
 		names = append(names, found...)
 	}
-	for _, name := range names {
-		rel, err := filepath.Rel(dir, name)
-		if err != nil {
-			return err
-		}
-		target := filepath.Join(p.r.dir, rel)
+	for _, rel := range names {
+		name, target := filepath.Join(dir, rel), filepath.Join(p.r.dir, rel)
 		if err := os.MkdirAll(filepath.Dir(target), 0o777); err != nil {
 			return err
 		}

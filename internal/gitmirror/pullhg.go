@@ -129,7 +129,10 @@ func (p *pull) hg(ctx context.Context) error {
 	}
 	defer s.close()
 	branch := orElse(p.u.Branch, "default")
-	out, err := s.run("log", "-r", "sort(ancestors(branch('"+strings.ReplaceAll(branch, "'", `\'`)+"')), rev)", "-T", hgTemplate)
+	if strings.ContainsAny(branch, `'\`) {
+		return fmt.Errorf("branch %q: quotes and backslashes are not supported", branch)
+	}
+	out, err := s.run("log", "-r", "sort(ancestors(branch('"+branch+"')), rev)", "-T", hgTemplate)
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func (p *pull) download(ctx context.Context, raw, name string) (path string, err
 			return "", err
 		}
 	case "http", "https":
-		if in, err = get(ctx, raw); err != nil {
+		if in, err = p.get(ctx, raw); err != nil {
 			return "", err
 		}
 	default:
@@ -60,25 +60,64 @@ func (p *pull) download(ctx context.Context, raw, name string) (path string, err
 	return path, nil
 }
 
-func get(ctx context.Context, raw string) (io.ReadCloser, error) {
+// maxIdle is how long a server may be silent.
+const maxIdle = 2 * time.Minute
+
+var errIdle = fmt.Errorf("the server was silent for %v", maxIdle)
+
+// get opens an http or https URL.
+func (p *pull) get(ctx context.Context, raw string) (io.ReadCloser, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	body := &body{ctx: ctx, cancel: cancel, idle: time.AfterFunc(maxIdle, func() { cancel(errIdle) })}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, raw, nil)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, body.Close())
 	}
-	client := &http.Client{Transport: &http.Transport{ResponseHeaderTimeout: time.Minute, Proxy: http.ProxyFromEnvironment}}
-	resp, err := client.Do(req)
+	resp, err := p.client.Do(req)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(body.why(err), body.Close())
 	}
-	if resp.StatusCode != http.StatusOK {
-		resp.Body.Close()
-		err := fmt.Errorf("%s: %s", raw, resp.Status)
-		if resp.StatusCode == http.StatusNotFound {
-			err = fmt.Errorf("%s: %w", raw, errNotThere)
-		}
-		return nil, err
+	body.r = resp.Body
+	if resp.StatusCode == http.StatusOK {
+		return body, nil
 	}
-	return resp.Body, nil
+	body.Close()
+	err = fmt.Errorf("%s: %s", raw, resp.Status)
+	if resp.StatusCode == http.StatusNotFound {
+		err = fmt.Errorf("%s: %w", raw, errNotThere)
+	}
+	return nil, err
+}
+
+// body is what a server sends, until it is silent for too long.
+type body struct {
+	r      io.ReadCloser // nil before there is one
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	idle   *time.Timer
+}
+
+func (b *body) Read(data []byte) (int, error) {
+	n, err := b.r.Read(data)
+	b.idle.Reset(maxIdle)
+	return n, b.why(err)
+}
+
+// why is the reason for an error.
+func (b *body) why(err error) error {
+	if errors.Is(context.Cause(b.ctx), errIdle) {
+		return errIdle
+	}
+	return err
+}
+
+func (b *body) Close() error {
+	b.idle.Stop()
+	b.cancel(nil)
+	if b.r == nil {
+		return nil
+	}
+	return b.r.Close()
 }
 
 // tarball brings one release archive onto the branch, as an import of a source RPM with that archive would.
@@ -106,19 +145,8 @@ func (p *pull) advanceTo(tip Hash) error {
 
 // release stores the archive and returns its commit.
 func (p *pull) release(ctx context.Context) (Hash, error) {
-	raw := strings.ReplaceAll(p.u.URL, "{version}", p.u.Version)
-	path, err := p.download(ctx, raw, "archive")
+	src, err := p.archive(ctx)
 	if err != nil {
-		return Hash{}, err
-	}
-	src := &source{name: baseName(raw), path: path}
-	if src.sha256, src.size, err = sumFile(path); err != nil {
-		return Hash{}, err
-	}
-	if p.u.SHA256 != "" && p.u.SHA256 != src.sha256 {
-		return Hash{}, fmt.Errorf("%s has SHA-256 %s, not %s", src.name, src.sha256, p.u.SHA256)
-	}
-	if err := p.checkSignature(ctx, path); err != nil {
 		return Hash{}, err
 	}
 	pt, err := p.r.openPristine()
@@ -133,23 +161,8 @@ func (p *pull) release(ctx context.Context) (Hash, error) {
 	if st.tree.IsZero() {
 		return Hash{}, fmt.Errorf("%s is not an archive: %s", src.name, orElse(st.recipe.Why, "neither tar nor zip"))
 	}
-	tag := "refs/tags/upstream/" + refEscape(p.u.Version)
-	old, err := p.r.ref(tag)
-	if err != nil {
-		return Hash{}, err
-	}
-	if !old.IsZero() {
-		if old, err = p.r.peel(old); err != nil {
-			return Hash{}, err
-		}
-		c, err := p.r.readCommit(old)
-		if err != nil {
-			return Hash{}, err
-		}
-		if c.tree != st.tree {
-			p.out.Moved = append(p.out.Moved, p.u.Version)
-		}
-		return old, nil
+	if old, err := p.released(st.tree); err != nil || !old.IsZero() {
+		return old, err
 	}
 	c := upstreamCommit(p.name, p.u.Version, st.tree, st.recipe.MTime, [][2]string{{src.name, src.sha256}})
 	if prev, err := p.r.ref(p.branchRef()); err != nil {
@@ -165,6 +178,39 @@ func (p *pull) release(ctx context.Context) (Hash, error) {
 		return Hash{}, err
 	}
 	return tip, p.tag(p.u.Version, tip)
+}
+
+// archive fetches the release and holds it against its digest and its signature.
+func (p *pull) archive(ctx context.Context) (*source, error) {
+	raw := strings.ReplaceAll(p.u.URL, "{version}", p.u.Version)
+	path, err := p.download(ctx, raw, "archive")
+	if err != nil {
+		return nil, err
+	}
+	src := &source{name: baseName(raw), path: path}
+	if src.sha256, src.size, err = sumFile(path); err != nil {
+		return nil, err
+	}
+	if p.u.SHA256 != "" && p.u.SHA256 != src.sha256 {
+		return nil, fmt.Errorf("%s has SHA-256 %s, not %s", src.name, src.sha256, p.u.SHA256)
+	}
+	return src, p.checkSignature(ctx, path)
+}
+
+// released is the commit that the version's tag names, zero if there is no such tag. One of another tree is noted as moved.
+func (p *pull) released(tree Hash) (Hash, error) {
+	h, err := p.r.ref("refs/tags/upstream/" + refEscape(p.u.Version))
+	if err != nil || h.IsZero() {
+		return h, err
+	}
+	if h, err = p.r.peel(h); err != nil {
+		return h, err
+	}
+	c, err := p.r.readCommit(h)
+	if err == nil && c.tree != tree {
+		p.out.Moved = append(p.out.Moved, p.u.Version)
+	}
+	return h, err
 }
 
 // checkSignature holds the archive against its detached signature.

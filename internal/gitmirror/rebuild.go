@@ -52,8 +52,9 @@ func (j *job) rebuild(ctx context.Context, f *os.File) error {
 			refs[name] = Hash{}
 		}
 	}
-	newest.out.Notes = nil
-	return newest.publish(refs)
+	err = newest.publish(refs)
+	j.out.Pack = newest.out.Pack
+	return err
 }
 
 // replay makes the commits of a version on top of what r.view has.

@@ -10,10 +10,12 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/cache"
+	"github.com/go-git/go-git/v5/plumbing/storer"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 
 	"github.com/weld-linux/weld-bridge/internal/atomicfile"
@@ -31,7 +33,11 @@ type repo struct {
 	lock   *os.File
 	proven map[Hash]bool   // objects that whole has seen
 	view   map[string]Hash // the references as a rebuild sees them; nil: as they are
+	seen   map[string]Hash // what references were when they were read
 }
+
+// glob lists what matches a pattern below dir, by its names below dir: the name of dir itself is no pattern.
+func glob(dir, pattern string) ([]string, error) { return fs.Glob(os.DirFS(dir), pattern) }
 
 // openRepo opens the git directory dir.
 func openRepo(dir string) (*repo, error) {
@@ -41,7 +47,7 @@ func openRepo(dir string) (*repo, error) {
 		}
 		return nil, err
 	}
-	r := &repo{dir: dir}
+	r := &repo{dir: dir, seen: map[string]Hash{}}
 	r.reopen()
 	return r, nil
 }
@@ -53,6 +59,20 @@ func (r *repo) reopen() {
 	}
 	r.st = filesystem.NewStorageWithOptions(osfs.New(r.dir), cache.NewObjectLRU(16<<20),
 		filesystem.Options{KeepDescriptors: true, LargeObjectThreshold: 1 << 20})
+}
+
+// newRepoPrefix begins the name of a repository that is being made, which takes moments.
+const newRepoPrefix = ".new-git-"
+
+// sweepNew removes repositories from a directory that a crash left half made, an hour ago or more.
+func sweepNew(dir string) {
+	found, _ := glob(dir, newRepoPrefix+"*")
+	for _, name := range found {
+		path := filepath.Join(dir, name)
+		if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > time.Hour {
+			os.RemoveAll(path)
+		}
+	}
 }
 
 // createRepo makes an empty repository whose HEAD is branch, unless there is one. It appears at dir all at once.
@@ -68,7 +88,7 @@ func createRepo(dir string, bare bool, branch string) error {
 	if err := os.MkdirAll(parent, 0o777); err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp(parent, ".new-git-")
+	tmp, err := os.MkdirTemp(parent, newRepoPrefix)
 	if err != nil {
 		return err
 	}
@@ -93,6 +113,39 @@ func createRepo(dir string, bare bool, branch string) error {
 	return atomicfile.SyncDir(parent)
 }
 
+// errGone says that the holder of the lock has taken the repository away: it was made for an import that failed.
+var errGone = errors.New("the repository was removed")
+
+// lockedRepo opens the bare repository at dir for a writer; it makes one whose HEAD is branch if there is none.
+func lockedRepo(dir, branch string) (*repo, error) {
+	for {
+		if err := createRepo(dir, true, branch); err != nil {
+			return nil, err
+		}
+		r, err := openRepo(dir)
+		if err != nil {
+			return nil, err
+		}
+		if err = r.acquire(); err == nil {
+			return r, nil
+		}
+		r.Close()
+		if !errors.Is(err, errGone) && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+}
+
+// isAt reports whether path still is the name of f.
+func isAt(f *os.File, path string) bool {
+	opened, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(path)
+	return err == nil && os.SameFile(opened, named)
+}
+
 // acquire takes the lock of the repository for one writer and finishes what a crashed one has promised.
 func (r *repo) acquire() error {
 	f, err := os.OpenFile(filepath.Join(r.dir, "srpm2git.lock"), os.O_CREATE|os.O_RDWR, 0o666)
@@ -103,6 +156,10 @@ func (r *repo) acquire() error {
 		f.Close()
 		return fmt.Errorf("%s: %w", f.Name(), err)
 	}
+	if !isAt(f, f.Name()) {
+		f.Close()
+		return errGone
+	}
 	r.lock = f
 	r.sweep()
 	return r.finishUpdate()
@@ -111,13 +168,14 @@ func (r *repo) acquire() error {
 // sweep removes what a crashed writer left over. Only the holder of the lock may.
 func (r *repo) sweep() {
 	for _, pattern := range []string{"objects/pack/tmp_pack_*", "objects/pack/.pack-*.tmp*", ".srpm2git.ref*.tmp*", newRefFile, "srpm2git.spool-*"} {
-		found, _ := filepath.Glob(filepath.Join(r.dir, pattern))
+		found, _ := glob(r.dir, pattern)
 		for _, name := range found {
-			os.RemoveAll(name)
+			os.RemoveAll(filepath.Join(r.dir, name))
 		}
 	}
-	indexes, _ := filepath.Glob(filepath.Join(r.dir, "objects/pack/pack-*.idx"))
+	indexes, _ := glob(r.dir, "objects/pack/pack-*.idx")
 	for _, name := range indexes {
+		name = filepath.Join(r.dir, name)
 		if _, err := os.Stat(strings.TrimSuffix(name, ".idx") + ".pack"); errors.Is(err, fs.ErrNotExist) {
 			os.Remove(name)
 		}
@@ -155,7 +213,7 @@ func (r *repo) writer() (*gitpack.Writer, error) {
 // empty reports that there are no objects to look for.
 func (r *repo) empty() bool {
 	for _, pattern := range []string{"objects/pack/pack-*", "objects/[0-9a-f][0-9a-f]", "objects/info/alternates"} {
-		if found, err := filepath.Glob(filepath.Join(r.dir, pattern)); err != nil || len(found) > 0 {
+		if found, err := glob(r.dir, pattern); err != nil || len(found) > 0 {
 			return false
 		}
 	}
@@ -225,15 +283,21 @@ func (r *repo) ref(name string) (Hash, error) {
 	if r.view != nil {
 		return r.view[name], nil
 	}
-	ref, err := r.st.Reference(plumbing.ReferenceName(name))
+	h, err := r.readRef(name)
+	if _, again := r.seen[name]; err == nil && !again {
+		r.seen[name] = h
+	}
+	return h, err
+}
+
+// readRef reads a reference from the disk.
+func (r *repo) readRef(name string) (Hash, error) {
+	ref, err := storer.ResolveReference(r.st, plumbing.ReferenceName(name))
 	if errors.Is(err, plumbing.ErrReferenceNotFound) {
 		return Hash{}, nil
 	}
 	if err != nil {
 		return Hash{}, fmt.Errorf("%s: %w", name, err)
-	}
-	if ref.Type() == plumbing.SymbolicReference {
-		return r.ref(ref.Target().String())
 	}
 	return Hash(ref.Hash()), nil
 }
@@ -260,5 +324,10 @@ func (r *repo) refs(prefix string) (map[string]Hash, error) {
 		}
 		return nil
 	})
+	for name, h := range found {
+		if _, again := r.seen[name]; !again {
+			r.seen[name] = h
+		}
+	}
 	return found, err
 }

@@ -1,6 +1,7 @@
 package gitmirror
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weld-linux/weld-bridge/internal/atomicfile"
 	"github.com/weld-linux/weld-bridge/internal/gitpack"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile"
 )
@@ -57,9 +59,7 @@ func (r *repo) seriesCommits(base, tip Hash) ([]Hash, error) {
 		}
 		h = c.parents[0]
 	}
-	for i, j := 0, len(list)-1; i < j; i, j = i+1, j-1 {
-		list[i], list[j] = list[j], list[i]
-	}
+	slices.Reverse(list)
 	return list, nil
 }
 
@@ -71,11 +71,12 @@ func (ex *Exporter) series(ctx context.Context, p *pristineTree, l *Lock, tip Ha
 	}
 	commits, err := p.r.seriesCommits(base, tip)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w (the metadata are those of %s)", err, l.NEVR)
 	}
 	mtimes := map[string]int64{}
+	other := map[string]bool{} // names that no new patch may have
 	for _, s := range l.Sources {
-		mtimes[s.Name] = s.MTime
+		mtimes[s.Name], other[s.Name] = s.MTime, s.Kind != "patch"
 	}
 	var files []patchFile
 	taken := map[string]bool{}
@@ -90,8 +91,8 @@ func (ex *Exporter) series(ctx context.Context, p *pristineTree, l *Lock, tip Ha
 			return nil, fmt.Errorf("commit %s: %w", h, err)
 		}
 		commits = commits[n:]
-		if taken[f.name] {
-			return nil, fmt.Errorf("commit %s: a second patch called %s", h, f.name)
+		if taken[f.name] || !f.old && other[f.name] {
+			return nil, fmt.Errorf("commit %s: a second file called %q", h, f.name)
 		}
 		taken[f.name] = true
 		if f.old {
@@ -112,9 +113,9 @@ func (r *repo) sameFile(commits []Hash) (int, error) {
 		}
 		t := trailers(c.message)
 		if i == 0 {
-			name = t["Patch-name"]
+			name = t[trailerName]
 		}
-		if t["Patch-part"] == "" || t["Patch-name"] != name {
+		if t["Patch-part"] == "" || t[trailerName] != name {
 			return max(i, 1), nil
 		}
 	}
@@ -156,19 +157,19 @@ func (ex *Exporter) patchOfOne(ctx context.Context, p *pristineTree, h Hash) (pa
 	}
 	t := trailers(c.message)
 	u := useOf(t)
-	f := patchFile{name: t["Patch-name"], number: -1, mtime: c.date, dir: u.dir}
-	if strings.ContainsAny(f.name, "/\x00") || f.name == ".." {
-		return f, fmt.Errorf("trailer Patch-name: %q is not a file name", f.name)
+	f := patchFile{name: textName(t[trailerName]), number: -1, mtime: c.date, dir: u.dir}
+	if f.name != "" && !isFileName(f.name) {
+		return f, fmt.Errorf("trailer %s: %q is not a file name", trailerName, f.name)
 	}
 	if n, err := strconv.Atoi(t["Patch-number"]); err == nil && n >= 0 {
 		f.number = n
 	}
 	if isSHA256(t["Patch-sha256"]) {
-		var b strings.Builder
-		if err := p.write(ctx, ex.Encoders, t["Patch-sha256"], &b); err != nil {
+		var b bytes.Buffer
+		if err := p.write(ctx, ex.encoders(), t["Patch-sha256"], &b); err != nil {
 			return f, fmt.Errorf("%s: %w", f.name, err)
 		}
-		f.data = []byte(b.String())
+		f.data = b.Bytes()
 		if err := f.cut(t["Patch-part"]); err != nil {
 			return f, err
 		}
@@ -299,7 +300,7 @@ type state struct {
 	r       *repo
 	p       *pristineTree
 	lock    *Lock
-	spec    []byte
+	spec    []byte // nil: the source RPM had none
 	patches []patchFile
 }
 
@@ -376,7 +377,7 @@ func (st *state) write(ctx context.Context, dir string) ([]string, error) {
 	}
 	for _, f := range st.patches {
 		path := filepath.Join(dir, f.name)
-		if err := os.WriteFile(path, f.data, 0o666); err != nil {
+		if err := atomicfile.Write(path, f.data, 0o666); err != nil {
 			return nil, err
 		}
 		if err := setMTime(path, f.mtime); err != nil {
@@ -384,10 +385,10 @@ func (st *state) write(ctx context.Context, dir string) ([]string, error) {
 		}
 		names = append(names, f.name)
 	}
-	if err := os.WriteFile(filepath.Join(dir, st.specName()), st.spec, 0o666); err != nil {
-		return nil, err
+	if st.spec == nil {
+		return names, nil
 	}
-	return append(names, st.specName()), nil
+	return append(names, st.specName()), atomicfile.Write(filepath.Join(dir, st.specName()), st.spec, 0o666)
 }
 
 func (st *state) specName() string { return orElse(st.lock.Spec, st.lock.Name+".spec") }

@@ -13,6 +13,8 @@ import (
 // specInfo is what a spec says about its sources and how %prep uses them, as far as that can be read without running it.
 type specInfo struct {
 	m       macros
+	x       *expander
+	defined int            // bytes in m
 	sources map[int]string // number to file name
 	patches []patchTag     // in the order of the spec
 	order   []int          // source numbers in the order of the spec
@@ -28,8 +30,17 @@ type specInfo struct {
 	changelog string
 
 	conds []cond
+	deep  int      // conditions beyond maxConds
 	dirs  []string // where the shell is in %prep, below the build directory; pushd adds one
 }
+
+// The bounds of a spec: bytes of its macros, conditions inside of each other, bytes that are kept of one, and uses of patches.
+const (
+	maxDefined  = 64 << 20
+	maxConds    = 256
+	maxCondText = 200
+	maxUses     = 50000
+)
 
 // patchTag is one Patch tag.
 type patchTag struct {
@@ -47,7 +58,6 @@ type step struct {
 	cond   string // the conditions around it
 	active bool
 	dir    string // where the shell is by then, below the build directory
-	line   int
 }
 
 // cond is one open %if: whether it holds, whether an earlier branch did, and whether that can be known.
@@ -89,8 +99,9 @@ func guessDist(text []byte, n rpmfile.NEVRA) string {
 }
 
 func newSpecInfo(n rpmfile.NEVRA) *specInfo {
+	m := macros{"nil": ""}
 	s := &specInfo{
-		m: macros{"nil": ""}, sources: map[int]string{}, arch: n.Arch,
+		m: m, x: &expander{m: m}, sources: map[int]string{}, arch: n.Arch,
 		tags: map[string][]string{}, descs: map[string]string{},
 	}
 	if s.arch == "" || s.arch == "src" || s.arch == "nosrc" || s.arch == "noarch" {
@@ -113,30 +124,31 @@ func (s *specInfo) read(text []byte, n rpmfile.NEVRA) {
 	f := spec.Parse(text)
 	for i := range f.Sections {
 		sec := &f.Sections[i]
-		body := s.section(f, sec)
+		line, done := s.section(f, sec)
+		var text strings.Builder
 		for j := sec.Body; j < sec.End; j++ {
 			l := &f.Lines[j]
-			if sec.Name == "prep" && l.Kind == spec.Text {
+			switch isCond := l.Kind == spec.If || l.Kind == spec.Elif || l.Kind == spec.Else || l.Kind == spec.Endif; {
+			case sec.Name == "prep" && l.Kind == spec.Text:
 				s.prep(l)
-				continue
+			case line == nil || isCond:
+				s.line(l, sec.Name, n)
+			case s.active():
+				text.WriteString(line(l.Text))
 			}
-			if body != nil && l.Kind != spec.If && l.Kind != spec.Elif && l.Kind != spec.Else && l.Kind != spec.Endif {
-				if s.active() {
-					body(l.Text)
-				}
-				continue
-			}
-			s.line(l, sec.Name, n)
+		}
+		if done != nil {
+			done(text.String())
 		}
 	}
 }
 
-// section reads the header of a section; body takes its lines where the text counts.
-func (s *specInfo) section(f *spec.File, sec *spec.Section) (body func(string)) {
+// section reads the header of a section. Where the text of the section counts, line makes what is kept of a line, and done takes all of it.
+func (s *specInfo) section(f *spec.File, sec *spec.Section) (line func(string) string, done func(text string)) {
 	if sec.Head < 0 || !s.active() {
-		return nil
+		return nil, nil
 	}
-	words := shellWords(s.m.expand(f.Lines[sec.Head].Rest))
+	words := shellWords(s.x.expand(f.Lines[sec.Head].Rest))
 	switch sec.Name {
 	case "package":
 		name := s.m["name"] + "-" + strings.Join(words, "")
@@ -145,17 +157,17 @@ func (s *specInfo) section(f *spec.File, sec *spec.Section) (body func(string)) 
 		}
 		s.packages = append(s.packages, name)
 	case "changelog":
-		return func(line string) { s.changelog += line }
+		return func(line string) string { return line }, func(text string) { s.changelog += text }
 	case "description":
 		opts, rest := options(words, "ln")
 		if len(rest) > 0 || len(opts['n']) > 0 {
-			return func(string) {}
+			return func(string) string { return "" }, nil
 		}
 		lang := last(opts['l'])
 		s.lang(lang)
-		return func(line string) { s.descs[lang] += s.m.expand(line) }
+		return s.x.expand, func(text string) { s.descs[lang] += text }
 	}
-	return nil
+	return nil, nil
 }
 
 // lang notes a locale in the order of the spec.
@@ -167,6 +179,9 @@ func (s *specInfo) lang(lang string) {
 
 // active reports whether all open conditions hold.
 func (s *specInfo) active() bool {
+	if s.deep > 0 {
+		return false
+	}
 	for _, c := range s.conds {
 		if !c.holds {
 			return false
@@ -187,28 +202,8 @@ func (s *specInfo) condText() string {
 // line reads a line outside of %prep.
 func (s *specInfo) line(l *spec.Line, section string, n rpmfile.NEVRA) {
 	switch l.Kind {
-	case spec.If:
-		c := cond{text: strings.TrimSpace(strings.TrimPrefix(l.Word, "if") + " " + l.Rest)}
-		c.holds, c.known = s.test(l.Word, l.Rest)
-		c.taken = c.holds
-		s.conds = append(s.conds, c)
-	case spec.Elif, spec.Else:
-		if len(s.conds) == 0 {
-			return
-		}
-		c := &s.conds[len(s.conds)-1]
-		holds, known := true, true
-		if l.Kind == spec.Elif {
-			holds, known = s.test(strings.TrimPrefix(l.Word, "el"), l.Rest)
-		}
-		c.known = c.known && known
-		c.holds = !c.taken && holds && c.known
-		c.taken = c.taken || c.holds
-		c.text = "not " + c.text
-	case spec.Endif:
-		if len(s.conds) > 0 {
-			s.conds = s.conds[:len(s.conds)-1]
-		}
+	case spec.If, spec.Elif, spec.Else, spec.Endif:
+		s.condition(l)
 	case spec.Text:
 		switch {
 		case s.define(l.Text):
@@ -220,10 +215,42 @@ func (s *specInfo) line(l *spec.Line, section string, n rpmfile.NEVRA) {
 	}
 }
 
+// condition reads a line that begins, turns or ends one.
+func (s *specInfo) condition(l *spec.Line) {
+	n := len(s.conds)
+	switch {
+	case l.Kind == spec.If && n == maxConds:
+		s.deep++
+	case l.Kind == spec.If:
+		c := cond{text: clip(strings.TrimSpace(strings.TrimPrefix(l.Word, "if") + " " + l.Rest))}
+		c.holds, c.known = s.test(l.Word, l.Rest)
+		c.taken = c.holds
+		s.conds = append(s.conds, c)
+	case l.Kind == spec.Endif && s.deep > 0:
+		s.deep--
+	case n == 0 || s.deep > 0:
+	case l.Kind == spec.Endif:
+		s.conds = s.conds[:n-1]
+	default:
+		c := &s.conds[n-1]
+		holds, known := true, true
+		if l.Kind == spec.Elif {
+			holds, known = s.test(strings.TrimPrefix(l.Word, "el"), l.Rest)
+		}
+		c.known = c.known && known
+		c.holds = !c.taken && holds && c.known
+		c.taken = c.taken || c.holds
+		c.text = clip("not " + c.text)
+	}
+}
+
+// clip keeps the beginning of a text.
+func clip(s string) string { return strings.ToValidUTF8(s[:min(len(s), maxCondText)], "") }
+
 // test evaluates a condition.
 func (s *specInfo) test(word, rest string) (holds, known bool) {
 	rest, _, _ = strings.Cut(rest, "#")
-	rest = s.m.expand(rest)
+	rest = s.x.expand(rest)
 	in := func(want string) bool {
 		for f := range strings.FieldsFuncSeq(rest, func(r rune) bool { return r == ' ' || r == ',' || r == '\t' }) {
 			if f == want {
@@ -270,7 +297,7 @@ func (s *specInfo) define(text string) bool {
 	case "%undefine":
 		delete(s.m, name)
 	case "%bcond":
-		if v, ok := condition(s.m.expand(body)); ok && v {
+		if v, ok := condition(s.x.expand(body)); ok && v {
 			s.m["with_"+name] = "1"
 		}
 	case "%bcond_without":
@@ -282,7 +309,10 @@ func (s *specInfo) define(text string) bool {
 		}
 		body = strings.ReplaceAll(body, "\\\n", "\n")
 		if word == "%global" {
-			body = s.m.expand(body)
+			body = s.x.expand(body)
+		}
+		if s.defined += len(body); s.defined > maxDefined {
+			return true // stays as it is written
 		}
 		s.m[name] = body
 	}
@@ -318,13 +348,13 @@ var tagLine = regexp.MustCompile(`(?is)^\s*([a-z]+)(\d*)(\([^)]*\))?\s*:[ \t]*(.
 func (s *specInfo) tag(text, section string, n rpmfile.NEVRA) {
 	text = strings.TrimSpace(text)
 	if strings.HasPrefix(text, "%{") {
-		text = strings.TrimSpace(s.m.expand(text))
+		text = strings.TrimSpace(s.x.expand(text))
 	}
 	g := tagLine.FindStringSubmatch(text)
 	if g == nil {
 		return
 	}
-	key, digits, value := strings.ToLower(g[1]), g[2], strings.TrimSpace(s.m.expand(g[4]))
+	key, digits, value := strings.ToLower(g[1]), g[2], strings.TrimSpace(s.x.expand(g[4]))
 	if s.active() && (section == "" || strings.HasPrefix(key, "build")) {
 		if g[3] != "" {
 			s.lang(g[3][1 : len(g[3])-1])
@@ -358,7 +388,7 @@ func orElse(a, b string) string {
 
 // listed reads a line of %sourcelist or %patchlist.
 func (s *specInfo) listed(value, section string) {
-	value = s.m.expand(value)
+	value = s.x.expand(value)
 	if section == "sourcelist" {
 		s.source("", value)
 	} else {

@@ -41,6 +41,19 @@ type source struct {
 	ghost  bool // NoSource: named, not carried
 }
 
+// irregular says what a source is that is no file, as no rpmbuild puts it into a source RPM; "" for a file.
+func irregular(mode uint32) string {
+	switch mode & 0o170000 {
+	case 0, 0o100000:
+		return ""
+	case 0o040000:
+		return "a directory"
+	case 0o120000:
+		return "a symbolic link"
+	}
+	return "a device or pipe"
+}
+
 // srpm is a source RPM taken apart.
 type srpm struct {
 	pkg     *rpmfile.Package
@@ -95,8 +108,8 @@ func probeSRPM(f *os.File) (*srpm, error) {
 	if err := checkName(s.nevra.Name); err != nil {
 		return nil, err
 	}
-	if s.nevra.Version == "" || s.nevra.Release == "" {
-		return nil, fmt.Errorf("header has no version or release")
+	if err := checkVersion(s.nevra); err != nil {
+		return nil, err
 	}
 	_, s.payload = pkg.HeaderRange()
 	h := sha256.New()
@@ -118,6 +131,19 @@ func checkName(name string) error {
 	}
 	if bad {
 		return fmt.Errorf("%q is not a package name", name)
+	}
+	return nil
+}
+
+// checkVersion holds version and release to what may be part of a file's name.
+func checkVersion(n rpmfile.NEVRA) error {
+	if n.Version == "" || n.Release == "" {
+		return errors.New("no version or release")
+	}
+	for _, s := range []string{n.Version, n.Release} {
+		if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '/' }) {
+			return fmt.Errorf("%q is not a version or release", s)
+		}
 	}
 	return nil
 }
@@ -156,8 +182,11 @@ func (s *srpm) unpack(ctx context.Context, f *os.File, dir string) error {
 			name: name, mode: files[i].Mode, mtime: int64(files[i].MTime),
 			spec: files[i].Flags&rpmfile.FileSpec != 0, size: int64(files[i].Size), ghost: files[i].IsGhost(),
 		}
-		if _, twice := index[name]; twice || name == "" {
-			return fmt.Errorf("header names the file %q twice or not at all", name)
+		if !isFileName(name) {
+			return fmt.Errorf("header has a file called %q", name)
+		}
+		if _, twice := index[name]; twice {
+			return fmt.Errorf("header names the file %q twice", name)
 		}
 		index[name] = i
 	}

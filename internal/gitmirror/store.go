@@ -204,6 +204,16 @@ func (c contents) Open(h tarmodel.Hash) (int64, io.ReadCloser, error) {
 
 // write writes the file of a digest to w and checks what it wrote.
 func (p *pristineTree) write(ctx context.Context, enc *pristine.Encoders, sha string, w io.Writer) error {
+	return p.writeBelow(ctx, enc, sha, w, 0)
+}
+
+// maxNested bounds files that are pieces of files: a member of a gem of a source RPM. A recipe from elsewhere may name itself.
+const maxNested = 3
+
+func (p *pristineTree) writeBelow(ctx context.Context, enc *pristine.Encoders, sha string, w io.Writer, depth int) error {
+	if depth > maxNested {
+		return fmt.Errorf("recipe of %s: too deep", sha)
+	}
 	rc, err := p.recipe(sha)
 	if err != nil {
 		return err
@@ -223,14 +233,14 @@ func (p *pristineTree) write(ctx context.Context, enc *pristine.Encoders, sha st
 	case rc.Kind == "zip":
 		err = p.writeZip(ctx, enc, sha, out)
 	case rc.Kind == "gem":
-		err = p.writePieces(ctx, enc, rc, out)
+		err = p.writePieces(ctx, enc, rc, out, depth)
 	case rc.Kind == "srpm":
 		var head Hash
 		if head, err = p.need(sha, ".head"); err != nil {
 			return err
 		}
 		if err = p.copyBlob(head, out); err == nil {
-			err = p.encode(ctx, enc, rc, out, func(w io.Writer) error { return p.writePieces(ctx, enc, rc, w) })
+			err = p.encode(ctx, enc, rc, out, func(w io.Writer) error { return p.writePieces(ctx, enc, rc, w, depth) })
 		}
 	default:
 		err = fmt.Errorf("recipe of %s: unknown kind %q", sha, rc.Kind)
@@ -295,14 +305,19 @@ func (p *pristineTree) writeTar(sha string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	files, err := p.r.listTree(tree)
+	return p.r.joinTar(data, tree, w)
+}
+
+// joinTar makes a tar of its model and its tree.
+func (r *repo) joinTar(model []byte, root Hash, w io.Writer) error {
+	files, err := r.listTree(root)
 	if err != nil {
 		return err
 	}
-	return tarmodel.Join(data, toTar(files), contents{p.r}, w)
+	return tarmodel.Join(model, toTar(files), contents{r}, w)
 }
 
-func (p *pristineTree) writePieces(ctx context.Context, enc *pristine.Encoders, rc *recipe, w io.Writer) error {
+func (p *pristineTree) writePieces(ctx context.Context, enc *pristine.Encoders, rc *recipe, w io.Writer, depth int) error {
 	for _, part := range rc.Pieces {
 		raw, err := base64.StdEncoding.DecodeString(part.Raw)
 		if err != nil {
@@ -314,7 +329,7 @@ func (p *pristineTree) writePieces(ctx context.Context, enc *pristine.Encoders, 
 		if part.File == "" {
 			continue
 		}
-		if err := p.write(ctx, enc, part.File, w); err != nil {
+		if err := p.writeBelow(ctx, enc, part.File, w, depth+1); err != nil {
 			return fmt.Errorf("file %s: %w", part.File, err)
 		}
 	}

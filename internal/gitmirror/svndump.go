@@ -131,47 +131,63 @@ func svndiff(source, delta []byte) ([]byte, error) {
 			insLen > uint64(len(in.b)) || newLen > uint64(len(in.b))-insLen {
 			return nil, fmt.Errorf("%w: delta window", errDump)
 		}
-		view := source[offset : offset+length]
-		ins, fresh := &svnInts{b: in.b[:insLen]}, in.b[insLen:insLen+newLen]
+		w := svnWindow{source: source[offset : offset+length], ops: svnInts{b: in.b[:insLen]}, fresh: in.b[insLen : insLen+newLen], left: target}
 		in.b = in.b[insLen+newLen:]
-		start := len(out)
-		for len(ins.b) > 0 {
-			op := ins.b[0]
-			ins.b = ins.b[1:]
-			n := uint64(op & 0x3f)
-			if n == 0 {
-				n = ins.next()
-			}
-			if n > target-uint64(len(out)-start) {
-				return nil, fmt.Errorf("%w: delta is longer than its target", errDump)
-			}
-			switch op >> 6 {
-			case 0:
-				at := ins.next()
-				if ins.bad || at > uint64(len(view)) || n > uint64(len(view))-at {
-					return nil, fmt.Errorf("%w: delta copies from outside", errDump)
-				}
-				out = append(out, view[at:at+n]...)
-			case 1:
-				at := ins.next()
-				if ins.bad || at >= uint64(len(out)-start) {
-					return nil, fmt.Errorf("%w: delta copies from outside", errDump)
-				}
-				for i := range n { // may overlap what it writes
-					out = append(out, out[uint64(start)+at+i])
-				}
-			case 2:
-				if n > uint64(len(fresh)) {
-					return nil, fmt.Errorf("%w: delta has no such new data", errDump)
-				}
-				out, fresh = append(out, fresh[:n]...), fresh[n:]
-			default:
-				return nil, fmt.Errorf("%w: delta instruction", errDump)
-			}
+		var err error
+		if out, err = w.apply(out); err != nil {
+			return nil, err
 		}
-		if uint64(len(out)-start) != target {
-			return nil, fmt.Errorf("%w: delta is shorter than its target", errDump)
+	}
+	return out, nil
+}
+
+// svnWindow is one window of a delta: its part of the source, its instructions, its new data, and the bytes that it still has to make.
+type svnWindow struct {
+	source, fresh []byte
+	ops           svnInts
+	left          uint64
+}
+
+// apply appends what the window makes to out.
+func (w *svnWindow) apply(out []byte) ([]byte, error) {
+	start := len(out)
+	for len(w.ops.b) > 0 {
+		op := w.ops.b[0]
+		w.ops.b = w.ops.b[1:]
+		n := uint64(op & 0x3f)
+		if n == 0 {
+			n = w.ops.next()
 		}
+		if n > w.left {
+			return nil, fmt.Errorf("%w: delta is longer than its target", errDump)
+		}
+		w.left -= n
+		switch op >> 6 {
+		case 0:
+			at := w.ops.next()
+			if w.ops.bad || at > uint64(len(w.source)) || n > uint64(len(w.source))-at {
+				return nil, fmt.Errorf("%w: delta copies from outside", errDump)
+			}
+			out = append(out, w.source[at:at+n]...)
+		case 1:
+			at := w.ops.next()
+			if w.ops.bad || at >= uint64(len(out)-start) {
+				return nil, fmt.Errorf("%w: delta copies from outside", errDump)
+			}
+			for i := range n { // may overlap what it writes
+				out = append(out, out[uint64(start)+at+i])
+			}
+		case 2:
+			if n > uint64(len(w.fresh)) {
+				return nil, fmt.Errorf("%w: delta has no such new data", errDump)
+			}
+			out, w.fresh = append(out, w.fresh[:n]...), w.fresh[n:]
+		default:
+			return nil, fmt.Errorf("%w: delta instruction", errDump)
+		}
+	}
+	if w.left != 0 {
+		return nil, fmt.Errorf("%w: delta is shorter than its target", errDump)
 	}
 	return out, nil
 }

@@ -101,12 +101,15 @@ func encodeTree(entries []entry) []byte {
 	return b
 }
 
+// maxTreeDepth bounds how deep a tree is, as git's core.maxTreeDepth does. A path that tarmodel.Unsafe lets pass is not so deep.
+const maxTreeDepth = 2048
+
 // listTree returns all files below a tree with their paths, in the order of paths by bytes.
 func (r *repo) listTree(root Hash) ([]entry, error) {
 	var all []entry
 	var walk func(h Hash, prefix string, depth int) error
 	walk = func(h Hash, prefix string, depth int) error {
-		if depth > 1000 {
+		if depth > maxTreeDepth {
 			return fmt.Errorf("tree %s: too deep", root)
 		}
 		entries, err := r.readTree(h)
@@ -188,8 +191,6 @@ func (r *repo) editBelow(h Hash, changes map[string]entry) (Hash, bool, error) {
 			}
 			if !empty {
 				kept, isTree[e.name] = append(kept, entry{e.name, modeTree, h}), true
-			} else if n, ok := here[e.name]; !ok || n.hash.IsZero() {
-				continue
 			}
 			continue
 		}

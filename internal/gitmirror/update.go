@@ -21,13 +21,17 @@ const updateFile = "srpm2git.refs"
 // newRefFile is a reference on its way to its place.
 const newRefFile = "srpm2git.ref"
 
-// update moves references, all or none. The objects must have been published. A zero hash deletes.
+// update moves references, all or none. The objects must have been published. A zero hash deletes. It fails when one of them is not any more
+// what r has seen it to be: somebody has pushed in the meantime, and what was made does not stand on that.
 func (r *repo) update(refs map[string]Hash) error {
 	var b bytes.Buffer
 	for _, name := range slices.Sorted(maps.Keys(refs)) {
-		old, err := r.ref(name)
+		old, err := r.readRef(name)
 		if err != nil {
 			return err
+		}
+		if seen, ok := r.seen[name]; ok && seen != old {
+			return fmt.Errorf("%s has moved in the meantime; run it again", name)
 		}
 		if old != refs[name] {
 			fmt.Fprintf(&b, "%s %s\n", refs[name], name)
@@ -53,9 +57,11 @@ func (r *repo) finishUpdate() error {
 			return err
 		}
 	}
-	if err := os.Remove(filepath.Join(r.dir, updateFile)); err != nil {
+	// It must not come back after a crash: people may have moved the references by then.
+	if err := errors.Join(os.Remove(filepath.Join(r.dir, updateFile)), atomicfile.SyncDir(r.dir)); err != nil {
 		return err
 	}
+	r.seen = map[string]Hash{}
 	r.reopen()
 	return nil
 }
@@ -141,10 +147,13 @@ func (r *repo) removeRef(name string) error {
 			return err
 		}
 	}
-	if err := os.Remove(filepath.Join(r.dir, filepath.FromSlash(name))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	path := filepath.Join(r.dir, filepath.FromSlash(name))
+	if err := os.Remove(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
 		return err
 	}
-	return nil
+	return atomicfile.SyncDir(filepath.Dir(path))
 }
 
 // refEscape makes a version or an EVR part of a reference name: what git forbids there becomes %XX.

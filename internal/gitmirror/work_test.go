@@ -174,6 +174,36 @@ func TestEditedDocument(t *testing.T) {
 	}
 }
 
+// TestUnknownValues edits specs so that only rpmbuild could tell what the header is to say, or so that it would be refused.
+func TestUnknownValues(t *testing.T) {
+	p := newPlace(t)
+	p.mustImport(helloSRPM(t, "1.0", "1"))
+	path := filepath.Join(p.metadata, "packages/hello/hello.spec")
+	spec, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ old, fresh, want string }{
+		{"Release:        1%{?dist}", "Release:        %autorelease", `release: "%autorelease" needs a macro`},
+		{"BuildRequires:  gcc >= 4, make", "BuildRequires:  %{py_dist x}", `dependency: "%{py_dist x}" needs a macro`},
+		{"License:        MIT", "License:        MIT\nEpoch: x", `epoch: "x" is not a number`},
+		{"Release:        1%{?dist}", "Release:        1/../../x", `"1/../../x" is not a version or release`},
+		{"%global greeting hello", "%global greeting ../hello", `"../hello" is not a package name`},
+	} {
+		text := strings.Replace(string(spec), c.old, strings.ReplaceAll(c.fresh, `\n`, "\n"), 1)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		if _, err := p.exporter().SRPM(context.Background(), "hello", "", dir, 0); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", c.fresh, err, c.want)
+		}
+		if left, _ := os.ReadDir(dir); len(left) > 0 {
+			t.Errorf("%s: left behind: %v", c.fresh, left)
+		}
+	}
+}
+
 // TestHeaderAgainstRpmbuild compares what we write with what rpmbuild -bs writes of the same files.
 func TestHeaderAgainstRpmbuild(t *testing.T) {
 	judges.Need(t, "rpmbuild")
@@ -267,7 +297,7 @@ func TestPatchUses(t *testing.T) {
 				default:
 					s += "no"
 				}
-				if u.step != nil {
+				if u.how != "no" {
 					s += " p" + string(rune('0'+u.strip))
 				}
 				if u.fuzz > 0 {
@@ -312,7 +342,7 @@ func TestExpand(t *testing.T) {
 		"%{with x}%{with y}%{without y}": "101", "%(date)": "%(date)", "%{upper:%{name}}": "N", "a%{nil}b": "ab", "%{": "%{", "%": "%", "%{loop}": "%{loop}",
 		"%{basename:a/b}": "b",
 	} {
-		if got := m.expand(in); got != want {
+		if got := (&expander{m: m}).expand(in); got != want {
 			t.Errorf("%q expands to %q, want %q", in, got, want)
 		}
 	}
@@ -336,7 +366,7 @@ func FuzzReadSpec(f *testing.F) {
 		info := readSpec([]byte(text), rpmfile.NEVRA{Name: "p", Version: "1", Release: "1.fc40"})
 		info.layout()
 		info.uses()
-		parseChangelog(info.m, info.changelog)
+		parseChangelog(info.x, info.changelog)
 	})
 }
 

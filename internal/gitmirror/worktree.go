@@ -48,12 +48,12 @@ func (m *metadata) recover() error {
 	}
 	touched := map[string]entry{}
 	for name := range strings.Lines(string(names)) {
-		name = strings.TrimSuffix(name, "\n")
+		name = textName(strings.TrimSuffix(name, "\n"))
 		e, _, err := r.lookup(root, name)
 		if err != nil {
 			return err
 		}
-		if e.mode != modeRegular {
+		if e.mode != modeRegular && e.mode != modeExec {
 			e = entry{}
 		}
 		touched[name] = e
@@ -82,19 +82,11 @@ func (m *metadata) checkout(r *repo, touched map[string]entry) error {
 			}
 			continue
 		}
-		data, err := r.read(e.hash, gitpack.Blob)
+		size, err := r.checkoutFile(file, e)
 		if err != nil {
 			return err
 		}
-		if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
-			return err
-		}
-		if old, err := os.ReadFile(file); err != nil || !bytes.Equal(old, data) {
-			if err := atomicfile.Write(file, data, 0o666); err != nil {
-				return err
-			}
-		}
-		byName[path] = &index.Entry{Name: path, Hash: plumbing.Hash(e.hash), Mode: filemode.Regular, Size: uint32(len(data))}
+		byName[path] = &index.Entry{Name: path, Hash: plumbing.Hash(e.hash), Mode: filemode.FileMode(e.mode), Size: uint32(size)}
 	}
 	idx.Entries = idx.Entries[:0]
 	for _, e := range byName {
@@ -106,6 +98,26 @@ func (m *metadata) checkout(r *repo, touched map[string]entry) error {
 		return err
 	}
 	return os.Remove(filepath.Join(r.dir, checkoutFile))
+}
+
+// checkoutFile writes one file of the work tree, unless it is there, and gives its size.
+func (r *repo) checkoutFile(file string, e entry) (int, error) {
+	data, err := r.read(e.hash, gitpack.Blob)
+	if err != nil {
+		return 0, err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
+		return 0, err
+	}
+	if old, err := os.ReadFile(file); err != nil || !bytes.Equal(old, data) {
+		if err := atomicfile.Write(file, data, 0o666); err != nil {
+			return 0, err
+		}
+	}
+	if e.mode == modeExec {
+		return len(data), os.Chmod(file, 0o777) // as far as the work tree goes, git looks at one bit
+	}
+	return len(data), nil
 }
 
 // indexOf makes an index of a branch.

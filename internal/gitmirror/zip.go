@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/weld-linux/weld-bridge/internal/gitpack"
 	"github.com/weld-linux/weld-bridge/internal/tarmodel"
 )
 
@@ -29,9 +30,12 @@ func (im *Importer) storeZip(ctx context.Context, p *pristineTree, f *os.File, s
 		return nil, fmt.Errorf("zip has more than %d members", maxZipMembers)
 	}
 	rc := &recipe{SHA256: src.sha256, Size: src.size, Kind: "zip", Strip: strip}
-	st := &stored{recipe: rc, fresh: true, count: len(z.File)}
+	st := &stored{recipe: rc, count: len(z.File)}
 	list, contents, err := unzip(p.r, z, rc)
 	if err != nil {
+		return nil, err
+	}
+	if list, err = p.r.withoutRefused(list, rc); err != nil {
 		return nil, err
 	}
 	if st.tree, err = p.r.buildTree(list); err != nil {
@@ -90,15 +94,60 @@ func unzip(r *repo, z *zip.Reader, rc *recipe) ([]entry, map[*zip.File]Hash, err
 			name = strings.TrimPrefix(name, rc.Top+"/")
 		}
 		if why := tarmodel.Unsafe(name); why != "" {
-			rc.Notes = append(rc.Notes, fmt.Sprintf("%q: %s, kept out of the tree", m.Name, why))
+			rc.note("%q: %s, kept out of the tree", m.Name, why)
 			continue
+		}
+		if _, twice := files[name]; twice {
+			rc.note("%q: stands in the archive more than once, the last one counts", m.Name)
 		}
 		files[name] = e
 	}
-	if len(rc.Notes) > 20 {
-		rc.Notes = append(rc.Notes[:20], "and more of the kind")
+	list := withoutBlocked(files)
+	if n := len(files) - len(list); n > 0 {
+		rc.note("%d names lie below a name that is not a directory; they are kept out of the tree", n)
 	}
-	return withoutBlocked(files), contents, nil
+	return list, contents, nil
+}
+
+// maxNotes bounds the notes of a hostile archive.
+const maxNotes = 20
+
+func (rc *recipe) note(format string, args ...any) {
+	switch {
+	case len(rc.Notes) < maxNotes:
+		rc.Notes = append(rc.Notes, fmt.Sprintf(format, args...))
+	case len(rc.Notes) == maxNotes:
+		rc.Notes = append(rc.Notes, "and more of the kind")
+	}
+}
+
+// withoutRefused leaves out what git, or a clone of the tree, would stumble over.
+func (r *repo) withoutRefused(list []entry, rc *recipe) ([]entry, error) {
+	var kept []entry
+	for _, e := range list {
+		why, err := r.refused(e)
+		if err != nil {
+			return nil, err
+		}
+		if why != "" {
+			rc.note("%q: %s, kept out of the tree", e.name, why)
+			continue
+		}
+		kept = append(kept, e)
+	}
+	return kept, nil
+}
+
+// refused says why a file or a link, whose name is safe, may not stand in a tree; "" if it may.
+func (r *repo) refused(e entry) (string, error) {
+	if e.mode != modeLink && !tarmodel.IsGitFile(e.name) {
+		return "", nil
+	}
+	data, err := r.read(e.hash, gitpack.Blob)
+	if err == nil && e.mode == modeLink {
+		return tarmodel.UnsafeLink(e.name, string(data)), nil
+	}
+	return refusedFile(e.name, data), err
 }
 
 // zipTop is the one directory that holds everything, "" if there is none.

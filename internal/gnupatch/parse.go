@@ -1,6 +1,7 @@
 package gnupatch
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -82,6 +83,7 @@ func (p *parser) next() (*diff, error) {
 		case p.follows(line, "--- ", "+++ "):
 			epoch = p.headers(d, line)
 		case strings.HasPrefix(line, "@@ -"):
+			d.line = cmp.Or(d.line, p.number())
 			if err := p.unified(d, epoch); err != nil {
 				return nil, err
 			}
@@ -89,6 +91,7 @@ func (p *parser) next() (*diff, error) {
 		case p.follows(line, "*** ", "--- ") && !strings.HasSuffix(line, " ****"):
 			epoch = p.headers(d, line)
 		case strings.HasPrefix(line, "***************"):
+			d.line = cmp.Or(d.line, p.number())
 			if err := p.context(d, epoch); err != nil {
 				return nil, err
 			}

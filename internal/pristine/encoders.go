@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -97,9 +98,9 @@ func (e *Encoders) all(ctx context.Context) []encoder {
 		ctx := context.WithoutCancel(ctx)
 		e.found = goEncoders()
 		for _, dir := range e.dirs {
-			names, _ := filepath.Glob(filepath.Join(dir, helperPrefix+"*"))
+			names, _ := fs.Glob(os.DirFS(dir), helperPrefix+"*")
 			for _, name := range names {
-				h, err := openHelper(ctx, name)
+				h, err := openHelper(ctx, filepath.Join(dir, name))
 				switch {
 				case err != nil:
 				case h.lib == "lzma2":

@@ -57,7 +57,7 @@ func (s *search) gzipLayout() ([]span, error) {
 	r := bufio.NewReaderSize(in, 64<<10)
 	var spans []span
 	var z gzip.Reader
-	for start := int64(0); start < s.size && len(spans) < maxRepeat; {
+	for start := int64(0); start < s.size && len(spans) <= maxStreams; {
 		if err := z.Reset(r); err != nil {
 			break
 		}

@@ -134,7 +134,7 @@ func (p *prefixed) ReadByte() (byte, error) {
 func (s *search) lzipLayout() ([]span, error) {
 	var spans []span
 	for end := s.size; end > 0; {
-		if end < lzipHead+lzipTrailer || len(spans) >= maxRepeat {
+		if end < lzipHead+lzipTrailer || len(spans) >= maxStreams {
 			return nil, nil
 		}
 		b, err := s.bytes(end-8, 8)

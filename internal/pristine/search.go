@@ -149,9 +149,15 @@ func (s *search) tail(off int64) ([]Part, error) {
 // span is where a stream of an archive of several lies.
 type span struct{ head, end int64 }
 
+// maxStreams bounds the streams of an archive: each takes a run of an encoder, some milliseconds at least.
+const maxStreams = 1 << 16
+
 // several finds an encoder for each stream, in what the stream itself holds,
 // and then makes sure that all of them together hold the plain data.
 func (s *search) several(ctx context.Context, spans []span) ([]Part, error) {
+	if len(spans) > maxStreams {
+		return nil, s.none(fmt.Sprintf("more than %d streams", maxStreams))
+	}
 	var parts []Part
 	end := int64(0)
 	for _, sp := range spans {

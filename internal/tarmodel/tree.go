@@ -134,7 +134,7 @@ func (t *Tree) place(e *Entry) (string, error) {
 	}
 	why := Unsafe(path)
 	if why == "" && e.Type == '2' {
-		why = unsafeLink(path)
+		why = UnsafeLink(path, e.Link)
 	}
 	if why != "" {
 		t.note("%q: %s, kept out of the tree", e.Name, why)
@@ -149,18 +149,40 @@ func (t *Tree) place(e *Entry) (string, error) {
 	return path, nil
 }
 
-// Drop keeps a file out of the tree after all.
-func (t *Tree) Drop(path, why string) {
-	i := slices.IndexFunc(t.Files, func(f File) bool { return f.Path == path })
-	if i < 0 {
-		return
+// Drop keeps those files out of the tree after all for which refused gives a reason.
+func (t *Tree) Drop(refused func(File) (why string, err error)) error {
+	var dropped []Hash
+	kept := make([]File, 0, len(t.Files))
+	for _, f := range t.Files {
+		why, err := refused(f)
+		if err != nil {
+			return err
+		}
+		if why == "" {
+			kept = append(kept, f)
+			continue
+		}
+		dropped = append(dropped, f.Hash)
+		t.note("%q: %s, kept out of the tree", f.Path, why)
 	}
-	h := t.Files[i].Hash
-	t.Files = slices.Delete(t.Files, i, i+1)
-	if !slices.ContainsFunc(t.Files, func(f File) bool { return f.Hash == h }) && !slices.Contains(t.Extra, h) {
-		t.Extra = append(t.Extra, h)
+	if len(dropped) == 0 {
+		return nil
 	}
-	t.note("%q: %s, kept out of the tree", path, why)
+	t.Files = kept
+	held := map[Hash]bool{}
+	for _, f := range kept {
+		held[f.Hash] = true
+	}
+	for _, h := range t.Extra {
+		held[h] = true
+	}
+	for _, h := range dropped {
+		if !held[h] {
+			held[h] = true
+			t.Extra = append(t.Extra, h)
+		}
+	}
+	return nil
 }
 
 func (t *Tree) note(format string, args ...any) {

@@ -30,13 +30,37 @@ func isDotGit(name string) bool {
 	return plain == ".git" || plain == "git~1"
 }
 
-// unsafeLink says why a path that Unsafe lets pass may not be a symbolic link, "" if it may.
-func unsafeLink(path string) string {
-	plain := plainName(path[strings.LastIndexByte(path, '/')+1:])
-	if plain == ".gitmodules" || strings.HasPrefix(plain, "gitmod~") || strings.HasPrefix(plain, "gi7eba~") {
+// maxTarget is the longest target of a symbolic link that Linux takes, in bytes.
+const maxTarget = 4095
+
+// UnsafeLink says why a path that Unsafe lets pass may not be a symbolic link to target, "" if it may. Where the link leads does not matter.
+func UnsafeLink(path, target string) string {
+	switch {
+	case Means(path, ".gitmodules"):
 		return "symbolic link that means .gitmodules somewhere"
+	case target == "" || len(target) > maxTarget || strings.ContainsRune(target, 0):
+		return "symbolic link that no file system can hold"
 	}
 	return ""
+}
+
+// ntfsHashes begin the short names that NTFS makes of names that git reads when their first six letters are taken.
+var ntfsHashes = map[string]string{".gitmodules": "gi7eba", ".gitattributes": "gi7d29"}
+
+// IsGitFile reports whether git reads a file of a tree for itself and fsck therefore looks into it: .gitmodules, .gitattributes, and what
+// some file system takes for one of them.
+func IsGitFile(path string) bool { return Means(path, ".gitmodules") || Means(path, ".gitattributes") }
+
+// Means reports whether some file system takes the last part of a path for name, one of those of IsGitFile.
+func Means(path, name string) bool {
+	plain := plainName(path[strings.LastIndexByte(path, '/')+1:])
+	return plain == name || isShort(plain, name[1:7]) || isShort(plain, ntfsHashes[name])
+}
+
+// isShort reports whether a name is a short name of NTFS, such as "gitmod~1", which begins with letters of prefix.
+func isShort(name, prefix string) bool {
+	letters, digits, ok := strings.Cut(name, "~")
+	return ok && len(name) <= 8 && digits != "" && strings.Trim(digits, "0123456789") == "" && letters != "" && strings.HasPrefix(prefix, letters)
 }
 
 // plainName is what file systems that hold more names for one make of a name.
