@@ -31,10 +31,15 @@ func WriteFrom(path string, mode fs.FileMode, write func(io.Writer) error) error
 
 // WriteUnsynced is Write for many files: they outlive the program's sudden end, but not the machine's before SyncTree.
 func WriteUnsynced(path string, data []byte, mode fs.FileMode) error {
-	return replace(path, mode, func(w io.Writer) error {
+	return WriteFromUnsynced(path, mode, func(w io.Writer) error {
 		_, err := w.Write(data)
 		return err
-	}, func(*os.File) error { return nil })
+	})
+}
+
+// WriteFromUnsynced is WriteFrom in the same way.
+func WriteFromUnsynced(path string, mode fs.FileMode, write func(io.Writer) error) error {
+	return replace(path, mode, write, func(*os.File) error { return nil })
 }
 
 // SyncTree makes all durable that was written to the file system that holds dir.
@@ -50,8 +55,12 @@ func SyncTree(dir string) error {
 	return nil
 }
 
+// maxBase leaves room for what makes a temporary name of a name, of which file systems take 255 bytes.
+const maxBase = 240
+
 func replace(path string, mode fs.FileMode, write func(io.Writer) error, sync func(*os.File) error) (err error) {
 	dir, base := filepath.Split(path)
+	base = base[:min(len(base), maxBase)]
 	f, err := create(filepath.Join(dir, "."+base), mode)
 	if err != nil {
 		return err

@@ -1,14 +1,15 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,6 +25,7 @@ type Bulk struct {
 	Force   bool // do again what is done
 	JSON    bool // results on standard output, one object a line
 	Many    bool // failed items give status 3 instead of 1; set by the command, see Inputs
+	Append  bool // the report goes on after that of an earlier Run; set by the command
 	report  string
 	html    string
 	shard   string
@@ -102,11 +104,11 @@ func (b *Bulk) complain(cmd *cobra.Command, meter *progress.Meter, r bulk.Result
 }
 
 func withInput(r bulk.Result) string {
-	msg := oneLine(errors.New(r.Message))
-	if len(msg) >= len(r.Input) && msg[:len(r.Input)] == r.Input {
+	msg, input := oneLine(errors.New(r.Message)), Printable(r.Input)
+	if rest, ok := strings.CutPrefix(msg, input); ok && strings.HasPrefix(rest, ":") {
 		return msg
 	}
-	return r.Input + ": " + msg
+	return input + ": " + msg
 }
 
 func (b *Bulk) verdict(cmd *cobra.Command, s bulk.Summary) error {
@@ -129,8 +131,8 @@ type reports struct {
 	html  *htmlReport
 }
 
+// sink writes each result at once, so that a run that is killed has told of what it did.
 type sink struct {
-	out     *bufio.Writer
 	encoder *json.Encoder
 	close   func() error
 }
@@ -141,7 +143,7 @@ func (b *Bulk) openReports(cmd *cobra.Command) (*reports, error) {
 		r.sinks = append(r.sinks, newSink(nopCloser{cmd.OutOrStdout()}))
 	}
 	if b.report != "" {
-		out, err := stdoutOr(b.report, cmd)
+		out, err := b.openReport(cmd)
 		if err != nil {
 			return nil, err
 		}
@@ -156,15 +158,21 @@ func (b *Bulk) openReports(cmd *cobra.Command) (*reports, error) {
 	return r, nil
 }
 
-func newSink(w interface {
-	Write([]byte) (int, error)
-	Close() error
-},
-) *sink {
-	out := bufio.NewWriter(w)
-	enc := json.NewEncoder(out)
+// openReport gives standard output for "-" and makes the file anew, or goes on with it, otherwise.
+func (b *Bulk) openReport(cmd *cobra.Command) (io.WriteCloser, error) {
+	if b.report == "-" {
+		return nopCloser{cmd.OutOrStdout()}, nil
+	}
+	if b.Append {
+		return os.OpenFile(b.report, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
+	}
+	return os.Create(b.report)
+}
+
+func newSink(w io.WriteCloser) *sink {
+	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	return &sink{out: out, encoder: enc, close: w.Close}
+	return &sink{encoder: enc, close: w.Close}
 }
 
 func (r *reports) add(res bulk.Result) error {
@@ -183,7 +191,7 @@ func (r *reports) add(res bulk.Result) error {
 func (r *reports) close(s bulk.Summary) error {
 	var errs []error
 	for _, sink := range r.sinks {
-		errs = append(errs, sink.out.Flush(), sink.close())
+		errs = append(errs, sink.close())
 	}
 	if r.html != nil {
 		errs = append(errs, r.html.close(s))

@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/spf13/cobra"
 )
@@ -59,10 +60,30 @@ func Run(root *cobra.Command, args []string) int {
 	root.AddCommand(newManCmd(), newReportCmd())
 	// cobra reports wrong flags, arguments and command names before it calls RunE.
 	began := false
+	for _, cmd := range root.Commands() {
+		requireCommand(cmd)
+	}
 	markStart(root, &began)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	return report(cmd, root, err, began)
+}
+
+// requireCommand makes a command that has only others below it say so when one is called that it does not have. cobra does it for the root
+// alone, and gives help and status 0 elsewhere.
+func requireCommand(cmd *cobra.Command) {
+	if cmd.Runnable() || !cmd.HasSubCommands() {
+		return
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return Usagef("unknown command %q for %q", args[0], cmd.CommandPath())
+		}
+		return cmd.Help()
+	}
+	for _, sub := range cmd.Commands() {
+		requireCommand(sub)
+	}
 }
 
 func markStart(cmd *cobra.Command, began *bool) {
@@ -94,23 +115,26 @@ func report(cmd, root *cobra.Command, err error, began bool) int {
 	return ExitFailed
 }
 
-// oneLine keeps a message on the line that it was promised: cobra's suggestions and joined errors have more.
+// oneLine keeps a message on the line that it was promised: cobra's suggestions and joined errors have more. What input
+// could have a terminal do is not done.
 func oneLine(err error) string {
 	var parts []string
 	for line := range strings.Lines(err.Error()) {
 		if words := strings.Fields(line); len(words) > 0 {
-			parts = append(parts, strings.Join(words, " "))
+			parts = append(parts, Printable(strings.Join(words, " ")))
 		}
 	}
 	return strings.Join(parts, "; ")
 }
 
-// stdoutOr gives standard output for "-" and creates the file otherwise.
-func stdoutOr(path string, cmd *cobra.Command) (io.WriteCloser, error) {
-	if path == "-" {
-		return nopCloser{cmd.OutOrStdout()}, nil
-	}
-	return os.Create(path)
+// Printable gives text with a question mark in place of every control character, as a terminal may be shown it.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '?'
+		}
+		return r
+	}, text)
 }
 
 type nopCloser struct{ io.Writer }
@@ -122,7 +146,7 @@ type StoreFlag struct{ path string }
 
 // Add declares the flag.
 func (s *StoreFlag) Add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&s.path, "store", "", "the content store (default: $WELD_STORE)")
+	cmd.Flags().StringVar(&s.path, "store", "", "the content store's `DIR`ectory (default: $WELD_STORE)")
 }
 
 // Path gives the store's place; none at all is wrong usage.

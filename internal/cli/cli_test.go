@@ -47,7 +47,9 @@ func tool(out, errOut *bytes.Buffer) *cobra.Command {
 		return err
 	}}
 	store.Add(needs)
-	root.AddCommand(work, fail, needs)
+	family := &cobra.Command{Use: "family", Short: "others"}
+	family.AddCommand(&cobra.Command{Use: "member", RunE: func(*cobra.Command, []string) error { return nil }})
+	root.AddCommand(work, fail, needs, family)
 	return root
 }
 
@@ -68,6 +70,10 @@ func TestExitStatus(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
 	good, bad := filepath.Join(dir, "a.in"), filepath.Join(dir, "bad.in")
 	for _, c := range []struct {
 		name string
@@ -78,10 +84,14 @@ func TestExitStatus(t *testing.T) {
 		{"one good", []string{"work", good}, ExitDone, ""},
 		{"one bad", []string{"work", bad}, ExitFailed, "tool: " + bad + ":3:1: bad <line>\n"},
 		{"directory", []string{"work", dir}, ExitSomeFailed, "tool: 6 items: 3 done, 0 skipped, 3 failed\n"},
+		{"link to a directory", []string{"work", link}, ExitSomeFailed, "tool: 6 items: 3 done, 0 skipped, 3 failed\n"},
 		{"missing", []string{"work", dir + "/none"}, ExitFailed, "no such file"},
 		{"failure", []string{"fail"}, ExitFailed, "tool: reading x: broken; in two lines\n"},
 		{"no argument", []string{"work"}, ExitUsage, "tool: requires at least 1 arg(s), only received 0\nSee 'tool work --help'.\n"},
 		{"odd command", []string{"wrok"}, ExitUsage, "unknown command"},
+		{"family", []string{"family"}, ExitDone, ""},
+		{"member", []string{"family", "member"}, ExitDone, ""},
+		{"odd member", []string{"family", "membre"}, ExitUsage, "unknown command \"membre\" for \"tool family\""},
 		{"odd flag", []string{"work", "--odd", good}, ExitUsage, "unknown flag: --odd"},
 		{"odd shard", []string{"work", "--shard", "3/2", good}, ExitUsage, "--shard 3/2: want i/n"},
 		{"odd jobs", []string{"work", "-j0", good}, ExitUsage, "--jobs 0: want at least 1"},
@@ -141,6 +151,44 @@ func TestReports(t *testing.T) {
 	for _, part := range []string{"<b>2</b>items", "<b>1</b>failed", `bad \u003cline\u003e`} {
 		if !bytes.Contains(html, []byte(part)) {
 			t.Errorf("the page lacks %q", part)
+		}
+	}
+}
+
+// TestComplaint: an item is named once, and nothing of it gets at the terminal.
+func TestComplaint(t *testing.T) {
+	for _, c := range []struct{ input, message, want string }{
+		{"a", "a:3:1: bad", "a:3:1: bad"},
+		{"a", "abc is odd", "a: abc is odd"},
+		{"a", "two\nlines", "a: two; lines"},
+		{"a\x1b[2J", "a\x1b[2J: \u009b1m", "a?[2J: ?1m"},
+		{"a\nb", "odd", "a?b: odd"},
+	} {
+		if got := withInput(bulk.Result{Input: c.input, Message: c.message}); got != c.want {
+			t.Errorf("%q of %q: %q, want %q", c.message, c.input, got, c.want)
+		}
+	}
+}
+
+// TestReportIsThere: what was reported is in the file before the run has ended; a second run begins it anew, or goes on with it.
+func TestReportIsThere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "report")
+	b := Bulk{Jobs: 1, report: path}
+	seen := 0
+	for _, c := range []struct {
+		more bool
+		want int
+	}{{false, 2}, {false, 2}, {true, 4}} {
+		b.Append = c.more
+		var last int
+		cmd := &cobra.Command{}
+		cmd.SetContext(t.Context())
+		err := b.Run(cmd, []bulk.Item{{Input: "1"}, {Input: "2"}}, func(context.Context, bulk.Item) bulk.Result {
+			last = strings.Count(read(t, path), "\n")
+			return bulk.Result{OK: true}
+		})
+		if seen = strings.Count(read(t, path), "\n"); err != nil || last != c.want-1 || seen != c.want {
+			t.Errorf("%d lines at the second item, %d at the end, want %d (%v)", last, seen, c.want, err)
 		}
 	}
 }

@@ -62,11 +62,21 @@ func (c *Converter) Run(cmd *cobra.Command, args []string) error {
 			items[i].Memory = memoryFactor * info.Size()
 		}
 	}
+	if c.Out != "-" && isStream(c.Out) {
+		out, err := os.OpenFile(c.Out, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		defer out.Close()
+		cmd.SetOut(out)
+		c.Out = "-"
+	}
 	if c.Out == "-" && (many || c.Check == Compares) {
 		return Usagef("-o -: standard output takes one file")
 	}
 	c.tree = many || isDir(c.Out)
 	c.Bulk.Many = many
+	c.refuseTwins(items)
 	debug.SetGCPercent(gcPercent)
 	if c.Check == Writes && c.Out != "-" {
 		// Without a journal everything is converted again and then found to be there.
@@ -80,6 +90,30 @@ func (c *Converter) Run(cmd *cobra.Command, args []string) error {
 		err = cmp.Or(atomicfile.SyncTree(c.Out), err)
 	}
 	return err
+}
+
+// refuseTwins fails the items whose output would replace that of an item before them.
+func (c *Converter) refuseTwins(items []bulk.Item) {
+	if c.Check == Makes || c.Out == "-" {
+		return
+	}
+	from := make(map[string]string, len(items))
+	for i := range items {
+		f := items[i].Value.(File)
+		path := c.target(f)
+		switch first, taken := from[path]; {
+		case !taken:
+			from[path] = f.Path
+		case first != f.Path && items[i].Err == nil:
+			items[i].Err = fmt.Errorf("%s: its output %s is that of %s", f.Path, path, first)
+		}
+	}
+}
+
+// isStream says whether path is a device or a pipe, or a link to one: it is written to, and no file takes its place.
+func isStream(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir() && !info.Mode().IsRegular()
 }
 
 // isDir says whether path is a directory or is meant to be one.
@@ -130,6 +164,9 @@ func (c *Converter) update(ctx context.Context, f File, path string, in, old []b
 	}
 	r.Skipped = old != nil && bytes.Equal(old, out) && !c.Bulk.Force
 	if !r.Skipped {
+		if old != nil && sameFile(f.Path, path) {
+			return bulk.Failed("write", "write", fmt.Errorf("%s: the output would replace the input", path))
+		}
 		if err := c.write(path, old, out); err != nil {
 			return bulk.Failed("write", "write", err)
 		}
@@ -138,6 +175,15 @@ func (c *Converter) update(ctx context.Context, f File, path string, in, old []b
 		return bulk.Failed("write", "journal", err)
 	}
 	return r
+}
+
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
 }
 
 // inTime leaves a conversion to itself when its time is over: it has no effect but its output.

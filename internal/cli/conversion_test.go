@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -14,13 +15,13 @@ import (
 )
 
 // upper is a converter of text into capitals that counts what it does, cannot read digits and hangs on "slow".
-func upper(made *int) *cobra.Command {
+func upper(made *atomic.Int32) *cobra.Command {
 	c := &Converter{From: ".low", To: ".up", Bulk: &Bulk{}}
 	root := &cobra.Command{
 		Use: "upper", Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.Make = func(name string, in []byte) ([]byte, bulk.Result) {
-				*made++
+				made.Add(1)
 				if i := bytes.IndexAny(in, "0123456789"); i >= 0 {
 					return nil, bulk.Failed("parse", "digit", fmt.Errorf("%s:%d: a digit", name, i+1))
 				}
@@ -64,13 +65,13 @@ func TestConverter(t *testing.T) {
 			if s.before != nil {
 				s.before()
 			}
-			var made int
+			var made atomic.Int32
 			root := upper(&made)
 			var errOut bytes.Buffer
 			root.SetErr(&errOut)
 			args := append([]string{"-j1", "--timeout", "1s", "--memory", "10K", "-o", out, in}, s.args...)
-			if got := Run(root, args); got != ExitSomeFailed || made != s.made-1 || !strings.Contains(errOut.String(), s.want) {
-				t.Errorf("status %d, %d made, %s", got, made, &errOut)
+			if got := Run(root, args); got != ExitSomeFailed || int(made.Load()) != s.made-1 || !strings.Contains(errOut.String(), s.want) {
+				t.Errorf("status %d, %d made, %s", got, made.Load(), &errOut)
 			}
 			for _, says := range []string{"bad.low:2: a digit", "slow.low: took longer than 1s", "big.low: may take"} {
 				if !strings.Contains(errOut.String(), says) {
@@ -86,6 +87,52 @@ func TestConverter(t *testing.T) {
 	}
 }
 
+// TestConverterTwins: of two inputs that would be written to one file the first is, and the other one says so.
+func TestConverterTwins(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	dir := t.TempDir()
+	out := filepath.Join(dir, "out")
+	write(t, filepath.Join(dir, "1/x.low"), "one")
+	write(t, filepath.Join(dir, "2/x.low"), "two")
+	for _, args := range [][]string{{"1", "2"}, {"1/x.low", "2/x.low"}} {
+		var made atomic.Int32
+		root := upper(&made)
+		var errOut bytes.Buffer
+		root.SetErr(&errOut)
+		first, second := filepath.Join(dir, args[0]), filepath.Join(dir, args[1])
+		got := Run(root, []string{"-f", "-o", out, first, second, first})
+		if got != ExitSomeFailed || made.Load() != 2 || !strings.Contains(errOut.String(), "2/x.low: its output "+filepath.Join(out, "x.up")+" is that of ") {
+			t.Errorf("%v: status %d, %d made, %s", args, got, made.Load(), &errOut)
+		}
+		if got := read(t, filepath.Join(out, "x.up")); got != "ONE" {
+			t.Errorf("%v: %q was written", args, got)
+		}
+	}
+}
+
+// TestStreams: what is written to a device stays one.
+func TestStreams(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	dir := t.TempDir()
+	in, device := filepath.Join(dir, "x.low"), filepath.Join(dir, "device")
+	write(t, in, "one")
+	if err := os.Symlink(os.DevNull, device); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"-o", device, in}, {"-o", filepath.Join(dir, "x.up"), "--report-html", device, in}} {
+		var made atomic.Int32
+		root := upper(&made)
+		var errOut bytes.Buffer
+		root.SetErr(&errOut)
+		if got := Run(root, args); got != ExitDone || made.Load() != 1 {
+			t.Errorf("%v: status %d, %d made, %s", args, got, made.Load(), &errOut)
+		}
+		if to, err := os.Readlink(device); err != nil || to != os.DevNull {
+			t.Fatalf("%v: the device has become %q (%v)", args, to, err)
+		}
+	}
+}
+
 func TestSize(t *testing.T) {
 	for text, want := range map[string]int64{"0": 0, "12": 12, "3K": 3 << 10, "512M": 512 << 20, "2GiB": 2 << 30, "1T": 1 << 40, "": -1, "G": -1, "-1": -1, "1.5G": -1, "99999999T": -1} {
 		var s size
@@ -98,7 +145,7 @@ func TestSize(t *testing.T) {
 func TestPackageName(t *testing.T) {
 	for path, want := range map[string]string{
 		"x/bash.spec": "bash", "python3.13.spec": "python3.13", "a/bash-completion-2.11-5.fc41.noarch.rpm": "bash-completion",
-		"odd.rpm": "odd", "x.src.rpm": "x.src",
+		"bash-5.2-1.x86_64.rpm.sig": "bash", "odd.rpm": "odd", "x.src.rpm": "x.src",
 	} {
 		if got := packageName(path); got != want {
 			t.Errorf("%s is of %s, want %s", path, got, want)

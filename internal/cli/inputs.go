@@ -51,10 +51,12 @@ func withoutPath(path string, err error) error {
 
 func inputsBelow(root string, match func(name string) bool) (items []bulk.Item) {
 	add := func(path string, err error) {
+		path = filepath.Clean(path)
 		rel, _ := filepath.Rel(root, path) // which is below root
 		items = append(items, newInput(path, rel, err))
 	}
-	var odd []string // directories with the name of an item
+	var odd []string                   // directories with the name of an item
+	root += string(filepath.Separator) // so that a link to a directory is followed
 	filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -105,9 +107,10 @@ func notRegular(path string, mode fs.FileMode) error {
 	return fmt.Errorf("%s: a %s, not a regular file", path, what)
 }
 
-// packageName takes the package's name out of the name of a file: of NAME-VERSION-RELEASE.ARCH.rpm, or of NAME.spec.
+// packageName takes the package's name out of the name of a file: of NAME-VERSION-RELEASE.ARCH.rpm, which may have a .sig behind it, or of
+// NAME.spec.
 func packageName(path string) string {
-	base := filepath.Base(path)
+	base := strings.TrimSuffix(filepath.Base(path), ".sig")
 	name, isRPM := strings.CutSuffix(base, ".rpm")
 	if !isRPM {
 		return strings.TrimSuffix(base, filepath.Ext(base))

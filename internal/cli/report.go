@@ -62,7 +62,7 @@ func (h *htmlReport) close(s bulk.Summary) error {
 		_, err = h.rows.Seek(0, io.SeekStart)
 	}
 	if err == nil {
-		err = atomicfile.WriteFrom(h.path, 0o666, func(w io.Writer) error {
+		err = h.write(func(w io.Writer) error {
 			var page strings.Builder
 			if err := reportTemplate.Execute(&page, map[string]any{"Title": h.title, "Version": Version, "Summary": s}); err != nil {
 				return err
@@ -73,6 +73,17 @@ func (h *htmlReport) close(s bulk.Summary) error {
 		})
 	}
 	return errors.Join(err, h.rows.Close())
+}
+
+func (h *htmlReport) write(page func(io.Writer) error) error {
+	if !isStream(h.path) {
+		return atomicfile.WriteFrom(h.path, 0o666, page)
+	}
+	out, err := os.OpenFile(h.path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(page(out), out.Close())
 }
 
 // newReportCmd makes one page of what many runs, of any of the tools, reported.

@@ -98,21 +98,41 @@ func (f *File) FileMode() fs.FileMode {
 // Paths gives the paths of the package's files in the header's order.
 func (p *Package) Paths() ([]string, error) { return p.Header.paths() }
 
+// maxPath is the longest path of a file in bytes: Linux's PATH_MAX.
+const maxPath = 4096
+
 // paths joins directories and base names, or takes the whole names of a v3 package.
 func (h *Header) paths() ([]string, error) {
 	if !h.Has(TagBaseNames) {
-		return h.Strings(TagOldFileNames), nil
+		paths := h.Strings(TagOldFileNames)
+		for i, path := range paths {
+			if len(path) > maxPath {
+				return nil, fmt.Errorf("file %d: path of %d bytes where %d are allowed", i, len(path), maxPath)
+			}
+		}
+		return paths, nil
 	}
 	dirs, indexes := h.Strings(TagDirNames), h.Uint32s(TagDirIndexes)
 	paths := h.Strings(TagBaseNames)
 	if len(indexes) != len(paths) {
 		return nil, fmt.Errorf("header has %d base names but %d directory indexes", len(paths), len(indexes))
 	}
+	// Every file has a digest, a size and more beside its base name, so paths take little more than the header, unless it was made to
+	// fill the memory of its readers.
+	room := 16*len(h.raw) + 1<<20
 	for i, base := range paths {
 		if int(indexes[i]) >= len(dirs) {
-			return nil, fmt.Errorf("file %d (%q): directory %d of %d", i, base, indexes[i], len(dirs))
+			return nil, fmt.Errorf("file %d (%.200q): directory %d of %d", i, base, indexes[i], len(dirs))
 		}
-		paths[i] = dirs[indexes[i]] + base
+		dir := dirs[indexes[i]]
+		n := len(dir) + len(base)
+		if n > maxPath {
+			return nil, fmt.Errorf("file %d: path of %d bytes where %d are allowed", i, n, maxPath)
+		}
+		if room -= n; room < 0 {
+			return nil, fmt.Errorf("file %d of %d: paths of more than 16 times the header's %d bytes", i, len(paths), len(h.raw))
+		}
+		paths[i] = dir + base
 	}
 	return paths, nil
 }

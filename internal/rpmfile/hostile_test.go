@@ -133,6 +133,10 @@ func TestFileArrays(t *testing.T) {
 			func(w *rpmfile.HeaderWriter) { w.PutUint32(rpmfile.TagDirIndexes, 0, 0) },
 			"header has 1 base names but 2 directory indexes",
 		},
+		"a path of many bytes": {
+			func(w *rpmfile.HeaderWriter) { w.PutStrings(rpmfile.TagDirNames, strings.Repeat("d", 4096)) },
+			"file 0: path of 4097 bytes where 4096 are allowed",
+		},
 		"modes": {
 			func(w *rpmfile.HeaderWriter) { w.PutUint16(rpmfile.TagFileModes, 1, 2, 3) },
 			"header has 1 files but 3 items in FileModes",
@@ -147,6 +151,26 @@ func TestFileArrays(t *testing.T) {
 				t.Errorf("%v, not %q", err, test.want)
 			}
 		})
+	}
+}
+
+// TestPathsBounded: a directory that very many files name does not fill the memory.
+func TestPathsBounded(t *testing.T) {
+	const n = 100_000
+	p, err := rpmfile.Parse(rpmtest.Build(t, rpmtest.Spec{Extra: func(w *rpmfile.HeaderWriter) {
+		w.PutStrings(rpmfile.TagDirNames, strings.Repeat("d", 4000))
+		w.PutStrings(rpmfile.TagBaseNames, make([]string, n)...)
+		w.PutUint32(rpmfile.TagDirIndexes, make([]uint32, n)...)
+	}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got error
+	if used := allocated(func() { _, got = p.Files() }); used > 32<<20 {
+		t.Errorf("a header of %d bytes takes %d of memory", len(p.Header.Raw()), used)
+	}
+	if got == nil || !strings.Contains(got.Error(), "paths of more than 16 times the header's") {
+		t.Errorf("taken: %v", got)
 	}
 }
 

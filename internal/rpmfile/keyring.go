@@ -219,7 +219,11 @@ func (s *Signature) parse() (*packet.Signature, error) {
 
 // verify checks the signature by one key. It leaves h as it is.
 func (s *Signature) verify(key *packet.PublicKey, h hash.Hash) error {
-	h, err := h.(hash.Cloner).Clone()
+	cloner, ok := h.(hash.Cloner)
+	if !ok {
+		return errHash
+	}
+	h, err := cloner.Clone()
 	if err != nil {
 		return err
 	}
@@ -253,6 +257,9 @@ func (s *Signature) verifyV3(key *packet.PublicKey, h hash.Hash) error {
 	}
 	switch pub := key.PublicKey.(type) {
 	case *rsa.PublicKey:
+		if v3Hash[s.Hash] == 0 { // which would stand for a message that is not hashed
+			return errHash
+		}
 		m := mpi()
 		if m.BitLen() > pub.N.BitLen() {
 			return rsa.ErrVerification

@@ -75,7 +75,11 @@ func TestKeyMayNotSign(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			data := sign(t, rpmtest.Build(t, rpmtest.Spec{}), signer.At(keyTime.Add(test.at)), rpmfile.SignOptions{}, false)
+			signer = signer.At(keyTime.Add(test.at))
+			if err := signer.Usable(); (err == nil) != (test.want == rpmfile.OK) {
+				t.Errorf("to sign with: %v", err)
+			}
+			data := sign(t, rpmtest.Build(t, rpmtest.Spec{}), signer, rpmfile.SignOptions{}, false)
 			for _, c := range mustVerify(t, data, secret).Checks {
 				if c.Signature != nil && c.Status != test.want {
 					t.Errorf("%v, not %v", c, test.want)

@@ -140,8 +140,8 @@ func parseSignature(packet []byte) (*Signature, error) {
 		}
 		s.Type, s.KeyAlgo, s.Hash = int(body[1]), KeyAlgo(body[2]), HashAlgo(body[3])
 		rest, ok := body[4:], true
-		for range 2 { // hashed and unhashed
-			if rest, ok = s.subpackets(rest); !ok {
+		for _, hashed := range []bool{true, false} {
+			if rest, ok = s.subpackets(rest, hashed); !ok {
 				return nil, errPacket
 			}
 		}
@@ -196,7 +196,7 @@ func newLength(b []byte, limit byte) (size, n int, ok bool) {
 }
 
 // subpackets reads one area of subpackets, and gives what follows it.
-func (s *Signature) subpackets(b []byte) (rest []byte, ok bool) {
+func (s *Signature) subpackets(b []byte, hashed bool) (rest []byte, ok bool) {
 	n := 2
 	if s.Version == 6 {
 		n = 4
@@ -217,16 +217,17 @@ func (s *Signature) subpackets(b []byte) (rest []byte, ok bool) {
 		if !ok || length == 0 || length > len(area)-n {
 			return nil, false
 		}
-		s.subpacket(area[n]&0x7f, area[n+1:n+length])
+		s.subpacket(area[n]&0x7f, area[n+1:n+length], hashed)
 		area = area[n+length:]
 	}
 	return rest, true
 }
 
-func (s *Signature) subpacket(kind byte, b []byte) {
+// subpacket takes what a subpacket tells. The time counts only where the signature covers it: keys are judged by it.
+func (s *Signature) subpacket(kind byte, b []byte, hashed bool) {
 	const created, issuer, fingerprint = 2, 16, 33
 	switch {
-	case kind == created && len(b) == 4:
+	case kind == created && len(b) == 4 && hashed:
 		s.Created = time.Unix(int64(binary.BigEndian.Uint32(b)), 0).UTC()
 	case kind == issuer && len(b) == 8:
 		s.KeyID = binary.BigEndian.Uint64(b)

@@ -46,8 +46,16 @@ func (k *Keyring) NewSigner(id string, passphrase []byte, at time.Time) (*KeySig
 	return &KeySigner{key, at}, nil
 }
 
-// At gives a signer by the same key that dates its signatures otherwise.
+// At gives a signer by the same key, unlocked as it is, that dates its signatures otherwise.
 func (s *KeySigner) At(at time.Time) *KeySigner { return &KeySigner{s.key, at} }
+
+// Usable says why the key may not sign at the time of the signer; nil when it may.
+func (s *KeySigner) Usable() error {
+	if err := usable(&s.key, s.time); err != nil {
+		return fmt.Errorf("key %016x at %s: %w", s.KeyID(), s.time.UTC().Format(time.DateTime), err)
+	}
+	return nil
+}
 
 // KeyID gives the id of the key that signs.
 func (s *KeySigner) KeyID() uint64 { return s.key.PublicKey.KeyId }
@@ -110,6 +118,9 @@ func (s *GPGSigner) Public() (*Keyring, error) {
 	out, err := s.run(nil, "--export", s.KeyID)
 	if err != nil {
 		return nil, err
+	}
+	if len(out) == 0 { // of which gpg only warns
+		return nil, fmt.Errorf("gpg: no key %q", s.KeyID)
 	}
 	return ReadKeyring(bytes.NewReader(out))
 }
