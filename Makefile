@@ -69,11 +69,12 @@ unstable: build ## rpm 6, createrepo_c 1.2 and dnf5 of Debian unstable read what
 compat: export WELD_RESULTS := $(CURDIR)/build/compat.jsonl
 compat: export WELD_COMPAT := 1
 compat: build ## part one's judges; then koji, mock, pungi, as installed or in WELD_KOJI, WELD_MOCK, WELD_PUNGI; build/compatibility.md
-	@rm -f $(WELD_RESULTS)
-	$(GO) test -count=1 -v ./compat-tests
-	compat-tests/live/rpm6.sh
-	@[ -z "$$WELD_SPECS" ] || compat-tests/live/specs.sh
-	compat-tests/live/run.sh; s=$$?; $(GO) run ./compat-tests matrix -o build/compatibility.md $(WELD_RESULTS); exit $$s
+	@rm -f $(WELD_RESULTS); s=0; \
+	$(GO) test -count=1 -v ./compat-tests || s=1; \
+	compat-tests/live/rpm6.sh || s=1; \
+	[ -z "$$WELD_SPECS" ] || compat-tests/live/specs.sh || s=1; \
+	compat-tests/live/run.sh || s=1; \
+	$(GO) run ./compat-tests matrix -o build/compatibility.md $(WELD_RESULTS) || s=1; exit $$s
 
 docs: tools ## man pages and shell completions into build/
 	@for t in $(TOOLS); do mkdir -p build/man build/completions/bash build/completions/zsh build/completions/fish && \

@@ -106,8 +106,11 @@ func sourceLists() (map[string]string, error) {
 }
 
 func (d *demo) fetchFedora(dir string) error {
-	if _, err := d.runIn(dir, "dnf", "download", "--source", "hello"); err != nil {
-		return err
+	// dnf 5 has one name for the option, dnf 4 the other.
+	if _, err := d.runIn(dir, "dnf", "download", "--srpm", "hello"); err != nil {
+		if _, err := d.runIn(dir, "dnf", "download", "--source", "hello"); err != nil {
+			return err
+		}
 	}
 	srpm, err := one(filepath.Join(dir, "hello-*.src.rpm"))
 	if err != nil {

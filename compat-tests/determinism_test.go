@@ -17,18 +17,26 @@ import (
 
 // circumstance is who runs a tool, where and when.
 type circumstance struct {
-	dir string
-	env []string
-	uid uint32 // 0: whoever runs the test
+	dir          string
+	env          []string
+	uid          uint32 // 0: whoever runs the test
+	bin, libexec string // tools and encoders, where that user can reach them
 }
 
 // circumstances gives two that differ in all that must not matter. Another user takes root.
 func circumstances(t *testing.T) [2]circumstance {
 	t.Helper()
-	one := circumstance{dir: openDir(t), env: []string{"HOME=/nonexistent", "USER=alice", "LOGNAME=alice", "TZ=UTC", "LC_ALL=C"}}
-	two := circumstance{dir: openDir(t), env: []string{"HOME=/", "USER=bob", "LOGNAME=bob", "TZ=Asia/Tokyo", "LC_ALL=C.UTF-8", "HOSTNAME=elsewhere"}}
+	one := circumstance{
+		dir: openDir(t), env: []string{"HOME=/nonexistent", "USER=alice", "LOGNAME=alice", "TZ=UTC", "LC_ALL=C"},
+		bin: binDir, libexec: os.Getenv("WELD_LIBEXEC"),
+	}
+	two := circumstance{
+		dir: openDir(t), env: []string{"HOME=/", "USER=bob", "LOGNAME=bob", "TZ=Asia/Tokyo", "LC_ALL=C.UTF-8", "HOSTNAME=elsewhere"},
+		bin: one.bin, libexec: one.libexec,
+	}
 	if os.Geteuid() == 0 {
 		two.uid = 65534
+		two.bin, two.libexec = openCopy(t, one.bin), openCopy(t, one.libexec)
 		if err := os.Chown(two.dir, 65534, 65534); err != nil {
 			t.Fatal(err)
 		}
@@ -50,15 +58,10 @@ func openDir(t *testing.T) string {
 	return dir
 }
 
-// run runs one of our tools under the circumstance. As another user it runs a copy, which that user can reach.
+// run runs one of our tools under the circumstance.
 func (c circumstance) run(t *testing.T, tool string, args ...string) string {
 	t.Helper()
-	path := filepath.Join(binDir, tool)
-	libexec := os.Getenv("WELD_LIBEXEC")
-	if c.uid != 0 {
-		path, libexec = reachable(t, tool)
-	}
-	cmd := program{dir: c.dir, env: append(c.env, "WELD_LIBEXEC="+libexec)}.command(path, args...)
+	cmd := program{dir: c.dir, env: append(c.env, "WELD_LIBEXEC="+c.libexec)}.command(filepath.Join(c.bin, tool), args...)
 	if c.uid != 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: c.uid, Gid: c.uid}}
 	}
@@ -70,25 +73,15 @@ func (c circumstance) run(t *testing.T, tool string, args ...string) string {
 	return out.String()
 }
 
-// reachable copies the tools to where every user can run them, and gives the path of one and of the encoders.
-func reachable(t *testing.T, tool string) (path, libexec string) {
+// openCopy copies a directory of programs to where every user can run them.
+func openCopy(t *testing.T, from string) string {
 	t.Helper()
-	dir := openDir(t)
-	path, libexec = filepath.Join(dir, "bin", tool), filepath.Join(dir, "libexec")
-	if err := os.CopyFS(libexec, os.DirFS(os.Getenv("WELD_LIBEXEC"))); err != nil {
+	dir := filepath.Join(openDir(t), "copy")
+	if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, path, readFile(t, filepath.Join(binDir, tool)))
-	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		return os.Chmod(path, 0o755)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path, libexec
+	openAll(t, dir)
+	return dir
 }
 
 // TestDeterminism runs every converter twice on the same input: other directory, user, environment and time.
@@ -148,9 +141,10 @@ func convertAll(t *testing.T, c circumstance, s sample) map[string]string {
 	return r
 }
 
+// openAll lets every user read and run what is in a directory.
 func openAll(t *testing.T, dir string) {
 	t.Helper()
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}

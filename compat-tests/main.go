@@ -1,8 +1,8 @@
 // Compat-tests asks the real programs whether the bridge keeps its word: rpm, rpmbuild, createrepo_c, dnf,
-// ostree, git. It drives the built binaries and imports nothing of ours.
+// ostree, git. It drives the built binaries and imports nothing that they are made of.
 //
-// As a program it prepares a machine (deps), runs the main job on real input (demo) and writes the table of what works (matrix); its tests are the judges
-// that make test calls.
+// As a program it prepares a machine (deps), runs the main job on real input (demo) and writes the table of what
+// works (matrix). Its tests are the judges that make test calls; live/ is what make compat and make unstable run.
 package main
 
 import (

@@ -121,7 +121,7 @@ primary() { zstd -dcq "$(repodata)"/*-primary.xml.zst; }
 called() { grep -qE -- "$1" "$logs"/calls; }
 
 regen_first() {
-	T=150 k regen-repo --wait build
+	k regen-repo --wait build
 	called '^createrepo_c --error-exit-val -vd -o'
 	called '^mergerepo_c --koji -b .* --arch-expand .*-r http://127.0.0.1:8090/mini/'
 	grep -q 'repogen\|weld' /usr/bin/createrepo_c
@@ -132,9 +132,9 @@ regen_first() {
 # The first regeneration had no package of koji's own. Now there are some: the next reads their headers, the one after that reuses them.
 regen_again() {
 	: >"$logs"/calls
-	T=200 k regen-repo --make-task --wait build
+	k regen-repo --make-task --wait build
 	: >"$logs"/calls
-	T=200 k regen-repo --make-task --wait build
+	k regen-repo --make-task --wait build
 	called '^createrepo_c .* --update --skip-stat '
 	primary >/srv/build/primary.xml
 	for name in hello-mini hello-mirror mini-base mini-gcc weld-bridge-spec; do grep -q "<name>$name</name>" /srv/build/primary.xml; done
@@ -147,7 +147,7 @@ merge_modes() {
 	: >"$logs"/calls
 	for mode in simple bare; do
 		k edit-external-repo -t build -m "$mode" mini
-		T=200 k regen-repo --make-task --wait build
+		k regen-repo --make-task --wait build
 		primary >/srv/build/primary.xml
 		for name in hello-mini hello-mirror mini-base; do grep -q "<name>$name</name>" /srv/build/primary.xml; done
 		zcat "$(repodata)"/*pkgorigins.gz | grep -q "$(printf 'mini-base-12-1.x86_64\thttp://127.0.0.1:8090/mini/')"
@@ -167,7 +167,7 @@ auto_regen() {
 	sed 's/^Release: .*/Release: 2/' /srv/rpm/spec.spec >/srv/rpm/spec2.spec
 	rpmbuild -bb --quiet --define '_topdir /srv/rpm' /srv/rpm/spec2.spec
 	rpmstore import --store /srv/store --into mini --defer /srv/rpm/RPMS/x86_64/weld-bridge-spec-0.1.0-2.x86_64.rpm
-	wait_for 150 new_repository "$before"
+	wait_for 300 new_repository "$before"
 	k edit-tag -r repo.auto -r repo.lag build
 }
 new_repository() {
@@ -179,8 +179,8 @@ dist_repo() {
 	local key top=/mnt/koji/repos-dist/dest/latest/x86_64 path
 	key=$(key "$1")
 	: >"$logs"/calls
-	T=150 k dist-repo --wait -a x86_64 --non-latest dest "$key"
-	T=150 k dist-repo --wait -a x86_64 --with-src --non-latest dest "$key"
+	k dist-repo --wait -a x86_64 --non-latest dest "$key"
+	k dist-repo --wait -a x86_64 --with-src --non-latest dest "$key"
 	called '^createrepo_c .*--update'
 	dnf -q --setopt=reposdir=/nonexistent --setopt=cachedir=/srv/build/dnf --repofrompath="dist,file://$top" --repo dist list --available --showduplicates | tee /srv/build/dnf.list
 	[ "$(grep -c '^hello-m' /srv/build/dnf.list)" -ge 4 ]
@@ -196,14 +196,14 @@ dist_repo() {
 start_build() {
 	(
 		status=0
-		T=400 k build --wait --noprogress dest "$2" >"$logs/build-$1.log" 2>&1 || status=$?
+		k build --wait --noprogress dest "$2" >"$logs/build-$1.log" 2>&1 || status=$?
 		echo $status >"$logs/build-$1.status"
 	) &
 }
 
 # built WAY NVR: waits for a build, and looks whether it is there with source and binary package.
 built() {
-	wait_for 400 test -s "$logs/build-$1.status"
+	wait_for 600 test -s "$logs/build-$1.status"
 	[ "$(cat "$logs/build-$1.status")" = 0 ] || {
 		cat "$logs/build-$1.log"
 		find /mnt/koji/work/tasks -name '*.log' -newer "$logs/hub-koji.log" -size -200k -print0 | xargs -0r tail -n 25
@@ -241,22 +241,7 @@ origins_hold() {
 
 # --- signatures, store, and a second koji -------------------------------------------------------------------------------
 
-# make_key NAME ALGORITHM: a key of GnuPG's; its id, as koji has it, in /srv/keys/NAME.id.
-make_key() {
-	mkdir -p /srv/keys
-	gpg --batch --passphrase '' --quick-generate-key "$1 <$1@weld.invalid>" "$2" sign 0
-	gpg --batch --with-colons --list-keys "$1@weld.invalid" | awk -F: '/^pub/ {print tolower(substr($5, 9))}' >"/srv/keys/$1.id"
-}
-key() { cat "/srv/keys/$1.id"; }
-
 all_rpms() { find "$1" -mindepth 5 -maxdepth 5 -name '*.rpm' -not -path '*/data/*'; }
-
-# add_signature NAME FILE...: signs packages with rpmsign.
-add_signature() {
-	local name=$1
-	shift
-	rpmsign --define '__gpg /usr/bin/gpg' --define "_gpg_name $name@weld.invalid" --addsign "$@"
-}
 
 # sign NAME: every package signed by rpmsign; the signatures go to koji, which writes the same signed copies.
 sign() {
@@ -347,9 +332,9 @@ foreign_tree() {
 		mkdir -p "$dir"
 		all_rpms /mnt/koji3/packages | xargs cp -t "$dir"
 		for file in "$dir"/*.rpm; do add_signature "$name" "$file" || rm "$file"; done
-		T=600 kk 8082 import-sig "$dir"/*.rpm
+		kk 8082 import-sig "$dir"/*.rpm
 	done
-	for key in $(sql koji3 -tAc "select distinct sigkey from rpmsigs where sigkey <> ''"); do T=300 kk 8082 write-signed-rpm --all "$key"; done
+	for key in $(sql koji3 -tAc "select distinct sigkey from rpmsigs where sigkey <> ''"); do kk 8082 write-signed-rpm --all "$key"; done
 	rpmstore init /srv/store3
 	rpmstore koji import --store /srv/store3 --into tree /mnt/koji3/packages
 	rpmstore koji export --store /srv/store3 --collection tree --signed /srv/packages-foreign

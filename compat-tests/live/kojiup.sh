@@ -1,6 +1,6 @@
 # kojiup.sh: koji on loopback: hubs with PostgreSQL, kojid with mock, kojira.
 # shellcheck shell=bash disable=SC2034
-# Read by koji.sh. What it starts stays until the root ends.
+# Read by koji.sh and pungi.sh. What it starts stays until the root ends.
 # shellcheck source=lib.sh
 . /weld/live/lib.sh
 
@@ -19,9 +19,24 @@ k() { kk 8080 "$@"; }
 kk() {
 	local port=$1
 	shift
-	timeout "${T:-120}" python3 "$koji_cli" -q --server "http://127.0.0.1:$port/kojihub" --topurl "http://127.0.0.1:$port/kojifiles" --user admin --password pw "$@"
+	timeout "${T:-600}" python3 "$koji_cli" -q --server "http://127.0.0.1:$port/kojihub" --topurl "http://127.0.0.1:$port/kojifiles" --user admin --password pw "$@"
 }
 sql() { psql -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -U koji "$@"; }
+
+# make_key NAME ALGORITHM: a key of GnuPG's; its id, as koji has it, in /srv/keys/NAME.id.
+make_key() {
+	mkdir -p /srv/keys
+	gpg --batch --passphrase '' --quick-generate-key "$1 <$1@weld.invalid>" "$2" sign 0
+	gpg --batch --with-colons --list-keys "$1@weld.invalid" | awk -F: '/^pub/ {print tolower(substr($5, 9))}' >"/srv/keys/$1.id"
+}
+key() { cat "/srv/keys/$1.id"; }
+
+# add_signature NAME FILE...: signs packages with rpmsign.
+add_signature() {
+	local name=$1
+	shift
+	rpmsign --define '__gpg /usr/bin/gpg' --define "_gpg_name $name@weld.invalid" --addsign "$@"
+}
 
 # The client refuses to work without a configuration.
 write_profile() {

@@ -88,17 +88,15 @@ fill_koji() {
 		k call tagBuildBypass compose $name-1-1 # tag-build makes a task, for a builder
 	done
 	for name in alpha beta; do
-		gpg --batch --passphrase '' --quick-generate-key "$name <$name@weld.invalid>" rsa2048 sign 0
-		gpg --batch --with-colons --list-keys "$name@weld.invalid" | awk -F: '/^pub/ {print tolower(substr($5, 9))}' >$top/$name.id
+		make_key $name rsa2048
 		mkdir $top/$name
 		cp $top/rpm/*.rpm $top/$name
-		rpmsign --define '__gpg /usr/bin/gpg' --define "_gpg_name $name@weld.invalid" --addsign $top/$name/*.rpm
+		# weld-odd has the second key alone: the order of sigkeys decides.
+		[ $name = beta ] || rm $top/alpha/weld-odd*
+		add_signature $name $top/$name/*.rpm
+		k import-sig $top/$name/*.rpm
+		k write-signed-rpm --all "$(key $name)"
 	done
-	# weld-odd has the second key alone: the order of sigkeys decides.
-	find $top/alpha -name '*.rpm' ! -name 'weld-odd*' -print0 | xargs -0 timeout 60 python3 "$koji_cli" -q --server http://127.0.0.1:8080/kojihub --user admin --password pw import-sig
-	k import-sig $top/beta/*.rpm
-	k write-signed-rpm --all "$(cat $top/alpha.id)"
-	k write-signed-rpm --all "$(cat $top/beta.id)"
 	[ "$(k list-tagged --quiet compose | wc -l)" = 4 ]
 }
 
@@ -152,7 +150,7 @@ config() {
 compose() {
 	local dir=$top/$1 tool=$2 path=$PATH
 	shift 2
-	[ $tool = repogen ] || path=/weld/original:$PATH
+	[ "$tool" = repogen ] || path=/weld/original:$PATH
 	mkdir -p "$dir/$tool"
 	: >$logs/calls
 	PATH=$path pungi-koji --target-dir="$dir/$tool" --config="$dir/pungi.conf" --test --skip-phase=createiso --skip-phase=extra_isos "$@" >"$dir/$tool.log" 2>&1 || {
@@ -161,7 +159,7 @@ compose() {
 		return 1
 	}
 	grep -qx FINISHED "$dir/$tool"/latest-*/STATUS
-	if [ $tool = repogen ]; then grep -q '^createrepo_c .*--update-md-path=.*--skip-stat' $logs/calls; else [ ! -s $logs/calls ]; fi
+	if [ "$tool" = repogen ]; then grep -q '^createrepo_c .*--update-md-path=.*--skip-stat' $logs/calls; else [ ! -s $logs/calls ]; fi
 }
 
 # same NAME: rpms.json of both composes, and what their repositories say of each package.
@@ -238,7 +236,7 @@ from_koji() {
 	both koji
 }
 with_sigkeys() {
-	config signed "sigkeys = ['$(cat $top/alpha.id)', '$(cat $top/beta.id)']" 'pkgset_source = "koji"' 'koji_profile = "koji"' 'pkgset_koji_tag = "compose"' 'pkgset_koji_inherit = False'
+	config signed "sigkeys = ['$(key alpha)', '$(key beta)']" 'pkgset_source = "koji"' 'koji_profile = "koji"' 'pkgset_koji_tag = "compose"' 'pkgset_koji_inherit = False'
 	both signed
 	cmp $top/alpha/weld-lib-1-1.x86_64.rpm "$(find $top/signed/repogen/latest-*/compose -name weld-lib-1-1.x86_64.rpm)"
 	cmp $top/beta/weld-odd-1-1.x86_64.rpm "$(find $top/signed/repogen/latest-*/compose -name weld-odd-1-1.x86_64.rpm)"
@@ -246,15 +244,12 @@ with_sigkeys() {
 
 try() { feature "$1" pungi "$version" "$2" "${@:3}"; }
 
-said pungi
-{
+set_up() {
 	put_pungi
 	make_rpms
 	serve_rpms
-} >$logs/pungi.log 2>&1 || {
-	tail -n 20 $logs/pungi.log
-	exit 1
 }
+need "pungi $version" set_up
 how='pungi-koji --test, FINISHED; rpms.json and repositories equal to those of createrepo_c'
 try 'compose from repositories' "$how; the packages from repogen serve" from_repositories
 try 'compose again, old compose reused' 'pungi-koji --old-composes; equal to the first' again
@@ -262,4 +257,4 @@ try 'compose with databases, xz and further options' "$how" options
 try 'koji with packages under two keys' 'koji import, import-sig, write-signed-rpm' fill_koji
 try 'compose from koji' "$how" from_koji
 try 'compose from koji with sigkeys' "$how; the signed copies, byte for byte" with_sigkeys
-[ $failures = 0 ]
+[ "$failures" = 0 ]

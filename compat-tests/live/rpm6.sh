@@ -85,12 +85,11 @@ same_repodata() {
 	mkdir -p $top/ours $top/theirs
 	cp $top/6/*.rpm $top/ours
 	cp -p $top/ours/*.rpm $top/theirs
-	touch -d @$SOURCE_DATE_EPOCH $top/ours/*.rpm $top/theirs/*.rpm
+	touch -d "@$SOURCE_DATE_EPOCH" $top/ours/*.rpm $top/theirs/*.rpm
 	repogen create $top/ours
 	createrepo_c -q $top/theirs
 	for type in primary filelists other; do diff <(xml $top/ours $type) <(xml $top/theirs $type); done
 }
-
 
 installed() {
 	local url root=$top/dnf
