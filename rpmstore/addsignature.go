@@ -6,7 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"path/filepath"
 	"strings"
 
@@ -36,6 +36,9 @@ func newAddSignatureCmd() *cobra.Command {
 			defer s.Close()
 			items, many := cli.Inputs(args, func(name string) bool { return isRPM(name) || isSig(name) })
 			b.Many = many
+			if items, err = b.Select(items); err != nil {
+				return err
+			}
 			for i := range items {
 				if f := &items[i]; f.Err == nil {
 					f.Value, f.Err = signatureTarget(s, &choose, f.Input)
@@ -52,14 +55,9 @@ func newAddSignatureCmd() *cobra.Command {
 
 func isSig(name string) bool { return strings.HasSuffix(name, ".rpm.sig") }
 
-// signed is a signature header and the packages that it may belong to.
-type signed struct {
-	raw    []byte
-	groups []*group
-}
-
-func signatureTarget(s *content.Store, choose *selection, path string) (*signed, error) {
-	raw, header, err := readSignature(path)
+// signatureTarget gives the packages that the signature header in a file may belong to.
+func signatureTarget(s *content.Store, choose *selection, path string) ([]*group, error) {
+	_, header, err := readSignature(path)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +69,7 @@ func signatureTarget(s *content.Store, choose *selection, path string) (*signed,
 	if err != nil {
 		return nil, err
 	}
-	out := &signed{raw: raw}
+	var out []*group
 	for _, item := range groups(list) {
 		g := item.Value.(*group)
 		if header != nil {
@@ -83,9 +81,9 @@ func signatureTarget(s *content.Store, choose *selection, path string) (*signed,
 				continue
 			}
 		}
-		out.groups = append(out.groups, g)
+		out = append(out, g)
 	}
-	if len(out.groups) == 0 {
+	if len(out) == 0 {
 		return nil, fmt.Errorf("%s: %w with this header", word, errNoPackage)
 	}
 	return out, nil
@@ -93,16 +91,17 @@ func signatureTarget(s *content.Store, choose *selection, path string) (*signed,
 
 // readSignature reads a signature header alone, or that of a package.
 func readSignature(path string) (raw []byte, pkg *rpmfile.Package, err error) {
-	f, err := os.Open(path)
+	f, info, err := openRegular(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.Close()
 	if isSig(path) {
-		if info, err := f.Stat(); err != nil || info.Size() > 80<<20 {
-			return nil, nil, errors.Join(err, errors.New("too large for a signature header"))
+		const most = 80 << 20
+		if info.Size() > most {
+			return nil, nil, errors.New("too large for a signature header")
 		}
-		raw, err = os.ReadFile(path)
+		raw, err = io.ReadAll(io.LimitReader(f, most))
 		return raw, nil, err
 	}
 	p, err := rpmfile.Read(bufio.NewReader(f))
@@ -119,7 +118,7 @@ func runSignatures(cmd *cobra.Command, b *cli.Bulk, s *content.Store, items []bu
 		if item.Err != nil {
 			continue
 		}
-		for _, g := range item.Value.(*signed).groups {
+		for _, g := range item.Value.([]*group) {
 			if err := ch.open(cmd.Context(), s, g.collections, b.Jobs); err != nil {
 				return errors.Join(err, ch.close())
 			}
@@ -129,11 +128,14 @@ func runSignatures(cmd *cobra.Command, b *cli.Bulk, s *content.Store, items []bu
 		b.Jobs += waiting
 	}
 	err := b.Run(cmd, items, func(ctx context.Context, item bulk.Item) bulk.Result {
-		sig := item.Value.(*signed)
+		raw, _, err := readSignature(item.Input)
+		if err != nil {
+			return bulk.Failed("read", "input", err)
+		}
 		var last bulk.Result
-		for _, g := range sig.groups {
+		for _, g := range item.Value.([]*group) {
 			last = ch.work(ctx, bulk.Item{Input: item.Input, Value: g}, func(ctx context.Context, se *content.Session, _ bulk.Item, p *content.Package) (*content.Package, error) {
-				return se.AddSignature(ctx, p, sig.raw)
+				return se.AddSignature(ctx, p, raw)
 			})
 			if last.OK {
 				break

@@ -14,6 +14,7 @@ func newBranchCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "branch OLD NEW",
 		Short: "Make a collection as a copy of another",
+		Long:  "Branch makes a collection of the packages that another one has now. It costs one reference; what changes later in one does not show in the other.",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := store.open(1)
@@ -54,7 +55,7 @@ func newRemoveCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "remove --collection COLLECTION NEVRA...",
 		Short: "Take packages out of a collection",
-		Long:  "Remove takes packages out of a collection, all of them or, when a word names none, nothing.",
+		Long:  "Remove takes the packages that the words name out of a collection: all of them or, when a word names none, nothing.",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if choose.collection == "" {
@@ -85,6 +86,6 @@ func newRemoveCmd() *cobra.Command {
 		},
 	}
 	store.add(cmd)
-	choose.add(cmd)
+	choose.declare(cmd, "the `COLLECTION` (required)")
 	return cmd
 }

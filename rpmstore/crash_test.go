@@ -51,60 +51,95 @@ func mustRun(t *testing.T, args ...string) {
 	}
 }
 
-// crashStep is one command and the store that it starts from.
+// killed runs rpmstore and kills it at a random point within a time; false when it had ended before.
+func killed(t *testing.T, within time.Duration, args ...string) bool {
+	t.Helper()
+	cmd := program(t, args...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(rand.N(within))
+	cmd.Process.Kill()
+	return cmd.Wait() != nil
+}
+
+// crashStep is one command and the directory that it starts from.
 type crashStep struct {
 	name string
-	args []string // after --store
+	args []string // {} stands for the directory
 	base string
 	refs map[string]string // after the command
 	took time.Duration
 }
 
+func (s *crashStep) in(dir string) []string {
+	args := slices.Clone(s.args)
+	for i, a := range args {
+		args[i] = strings.ReplaceAll(a, "{}", dir)
+	}
+	return args
+}
+
+// crashPlan is a chain of commands that work in dir.
+type crashPlan struct {
+	dir   string
+	refs  func(t *testing.T, dir string) map[string]string
+	steps []*crashStep // those that are to be killed
+}
+
+// run runs a command without a crash.
+func (p *crashPlan) run(t *testing.T, kill bool, name string, args ...string) {
+	t.Helper()
+	s := &crashStep{name: name, args: args}
+	if kill {
+		s.base = filepath.Join(t.TempDir(), "base")
+		copyTree(t, p.dir, s.base)
+		p.steps = append(p.steps, s)
+	}
+	began := time.Now()
+	mustRun(t, s.in(p.dir)...)
+	s.took = time.Since(began)
+	s.refs = p.refs(t, p.dir)
+}
+
 // TestCrash kills rpmstore at random points. The store is sound after each, and the rerun ends in the same references.
 // WELD_CRASH sets how often.
 func TestCrash(t *testing.T) {
-	killRounds(t, 10, crashSteps, checkStore, refs)
+	killRounds(t, 10, crashSteps, checkStore)
 }
 
-// killRounds runs each of the steps in turn, kills it at a random point, and runs it again. After both, check says whether the store is
-// sound, and at last refs gives what the step says.
-func killRounds(
-	t *testing.T, rounds int, steps func(*testing.T) []*crashStep,
-	check func(t *testing.T, dir, when string), refs func(t *testing.T, dir string) map[string]string,
-) {
+// killRounds runs each step of a plan in turn, kills it at a random point, and runs it again. After both, check says whether all is
+// sound, and at last the references are those of the step.
+func killRounds(t *testing.T, rounds int, plan func(*testing.T) *crashPlan, check func(t *testing.T, dir, when string)) {
 	if testing.Short() {
 		t.Skip("kills processes for some seconds")
 	}
 	if n, err := strconv.Atoi(os.Getenv("WELD_CRASH")); err == nil {
 		rounds = n
 	}
-	list := steps(t)
-	store := filepath.Join(t.TempDir(), "store")
+	p := plan(t)
+	dir := filepath.Join(t.TempDir(), "dir")
+	hit := 0
 	for i := range rounds {
-		s := list[i%len(list)]
-		if err := os.RemoveAll(store); err != nil {
+		s := p.steps[i%len(p.steps)]
+		if err := os.RemoveAll(dir); err != nil {
 			t.Fatal(err)
 		}
-		copyTree(t, s.base, store)
-		args := inStore(store, s.args)
-		cmd := program(t, args...)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
+		copyTree(t, s.base, dir)
+		if killed(t, s.took*5/4, s.in(dir)...) {
+			hit++
 		}
-		time.Sleep(time.Duration(rand.Int64N(int64(s.took) * 5 / 4)))
-		cmd.Process.Kill()
-		killed := cmd.Wait() != nil
-		check(t, store, fmt.Sprintf("round %d: %s killed: %v", i, s.name, killed))
-		out, err := program(t, args...).CombinedOutput()
+		check(t, dir, fmt.Sprintf("round %d: %s killed", i, s.name))
+		out, err := program(t, s.in(dir)...).CombinedOutput()
 		if err != nil && !strings.Contains(string(out), "exists already") {
 			t.Fatalf("round %d: %s again: %v\n%s", i, s.name, err, out)
 		}
-		check(t, store, fmt.Sprintf("round %d: %s again", i, s.name))
-		if got := refs(t, store); !maps.Equal(got, s.refs) {
+		check(t, dir, fmt.Sprintf("round %d: %s again", i, s.name))
+		if got := p.refs(t, dir); !maps.Equal(got, s.refs) {
 			t.Errorf("round %d: %s ends in %v, want %v", i, s.name, got, s.refs)
 		}
 		if i%25 == 24 {
-			t.Logf("%d rounds", i+1)
+			t.Logf("%d rounds, %d killed before their end", i+1, hit)
 		}
 	}
 }
@@ -115,7 +150,7 @@ func inStore(store string, args []string) []string {
 }
 
 // crashSteps runs every command once, without a crash.
-func crashSteps(t *testing.T) []*crashStep {
+func crashSteps(t *testing.T) *crashPlan {
 	t.Helper()
 	dir := t.TempDir()
 	rpms := filepath.Join(dir, "rpms")
@@ -136,30 +171,23 @@ func crashSteps(t *testing.T) []*crashStep {
 	}
 	key := filepath.Join(dir, "key.sec")
 	writeKey(t, key)
-	steps := []*crashStep{
-		{name: "import", args: []string{"import", "--into", "c", "--defer", rpms}},
-		{name: "compact", args: []string{"compact"}},
-		{name: "sign", args: []string{"sign", "--key", key}},
-		{name: "branch", args: []string{"branch", "c", "d"}},
-		{name: "remove", args: []string{"remove", "--collection", "c", "p1", "p2", "p3"}},
-		{name: "drop", args: []string{"drop", "d"}},
-		{name: "gc", args: []string{"gc"}},
+	plan := &crashPlan{dir: filepath.Join(dir, "store"), refs: refs}
+	mustRun(t, "init", plan.dir)
+	for _, s := range []struct {
+		once bool // it cannot be run again
+		args []string
+	}{
+		{args: []string{"import", "--into", "c", "--defer", rpms}},
+		{args: []string{"compact"}},
+		{args: []string{"sign", "--key", key}},
+		{args: []string{"branch", "c", "d"}},
+		{once: true, args: []string{"remove", "--collection", "c", "p1", "p2", "p3"}},
+		{once: true, args: []string{"drop", "d"}},
+		{args: []string{"gc"}},
+	} {
+		plan.run(t, !s.once, s.args[0], inStore("{}", s.args)...)
 	}
-	store := filepath.Join(dir, "store")
-	mustRun(t, "init", store)
-	var out []*crashStep
-	for i, s := range steps {
-		s.base = filepath.Join(dir, fmt.Sprintf("base%d", i))
-		copyTree(t, store, s.base)
-		began := time.Now()
-		mustRun(t, inStore(store, s.args)...)
-		s.took = time.Since(began)
-		s.refs = refs(t, store)
-		if s.name != "remove" && s.name != "drop" { // these cannot be run again
-			out = append(out, s)
-		}
-	}
-	return out
+	return plan
 }
 
 func copyTree(t *testing.T, from, to string) {

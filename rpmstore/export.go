@@ -1,14 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"github.com/weld-linux/weld-bridge/internal/atomicfile"
 	"github.com/weld-linux/weld-bridge/internal/bulk"
 	"github.com/weld-linux/weld-bridge/internal/cli"
 	"github.com/weld-linux/weld-bridge/internal/content"
@@ -72,7 +76,7 @@ func (o *exportOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	items := o.items(list)
 	o.bulk.Many = len(items) > 1
-	return o.bulk.Run(cmd, items, o.export)
+	return cmp.Or(o.bulk.Run(cmd, items, o.export), atomicfile.SyncTree(o.out))
 }
 
 type target struct {
@@ -84,7 +88,7 @@ type target struct {
 // items gives every file that is to be written its name. Of several with the same name the first has it; the others
 // go into directories that are named by their digests.
 func (o *exportOptions) items(list []chosen) []bulk.Item {
-	taken := map[string]bool{}
+	taken := map[string]string{} // by which file
 	var items []bulk.Item
 	for _, c := range list {
 		exports, err := o.exports(c.pkg)
@@ -94,10 +98,13 @@ func (o *exportOptions) items(list []chosen) []bulk.Item {
 		}
 		for _, e := range exports {
 			name := c.pkg.Filename()
-			if taken[name] {
+			if first, ok := taken[name]; ok && first != e.SHA256 {
 				name = filepath.Join(e.SHA256[:12], name)
 			}
-			taken[name] = true
+			if taken[name] == e.SHA256 {
+				continue // with other notes, it is in another collection
+			}
+			taken[name] = e.SHA256
 			items = append(items, bulk.Item{Input: c.pkg.NEVRA(), Group: c.pkg.Split().Name, Value: target{c.pkg, e, name}})
 		}
 	}
@@ -136,30 +143,33 @@ func (o *exportOptions) export(ctx context.Context, item bulk.Item) bulk.Result 
 	return bulk.Result{OK: true, Figures: figures}
 }
 
-// writeExport makes the file under another name first: at its own it is always whole.
+// writeExport writes a file that is whole or not there. SyncTree must follow.
 func writeExport(ctx context.Context, p *content.Package, e content.Export, path string) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, ".export-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	err = p.WriteExport(ctx, e, f)
-	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return atomicfile.WriteFromUnsynced(path, 0o666, func(w io.Writer) error { return p.WriteExport(ctx, e, w) })
 }
 
 // sameFile tells by its digest whether a file is there already.
 func sameFile(path string, e content.Export) bool {
 	info, err := os.Stat(path)
-	if err != nil || info.Size() != e.Size {
+	if err != nil || !info.Mode().IsRegular() || info.Size() != e.Size {
 		return false
 	}
 	sum, err := fileSHA256(path)
 	return err == nil && sum == e.SHA256
+}
+
+func fileSHA256(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -118,16 +121,29 @@ func runSession(
 	return errors.Join(err, se.Close())
 }
 
-func importFile(ctx context.Context, se *content.Session, path string, opts content.ImportOptions) bulk.Result {
+// openRegular opens a file that is read more than once. Whatever else has its name is not opened: a pipe could block for ever.
+func openRegular(path string) (*os.File, fs.FileInfo, error) {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return nil, nil, cmp.Or(err, fmt.Errorf("%s: not a regular file", path))
+	}
 	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
+
+func importFile(ctx context.Context, se *content.Session, path string, opts content.ImportOptions) bulk.Result {
+	f, info, err := openRegular(path)
 	if err != nil {
 		return bulk.Failed("read", "input", err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return bulk.Failed("read", "input", err)
-	}
 	got, err := se.Import(ctx, f, info.Size(), opts)
 	if err != nil {
 		return failed(err)

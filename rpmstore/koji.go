@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,9 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
+	"github.com/weld-linux/weld-bridge/internal/atomicfile"
 	"github.com/weld-linux/weld-bridge/internal/bulk"
 	"github.com/weld-linux/weld-bridge/internal/cli"
 	"github.com/weld-linux/weld-bridge/internal/content"
@@ -41,8 +46,10 @@ func newKojiImportCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import --into COLLECTION PACKAGES_DIR",
 		Short: "Take koji's packages with all of their signatures",
-		Args:  cobra.ExactArgs(1),
-		RunE:  func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
+		Long: `Import takes every package of koji's directory with the signature headers that lie under data/sigcache. A package that does not lie where its
+source package says, such as one of a draft build, is refused: export would put it elsewhere.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
 	}
 	o.store.add(cmd)
 	o.bulk.Add(cmd)
@@ -74,9 +81,14 @@ func (o *kojiImport) run(cmd *cobra.Command, dir string) error {
 // another of koji's volumes.
 func kojiItems(dir string) ([]bulk.Item, error) {
 	var items []bulk.Item
+	dir += string(filepath.Separator) // which may be a link
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
-			return err
+			if path == dir {
+				return err
+			}
+			items = append(items, bulk.Item{Input: path, Err: err})
+			return nil
 		}
 		rel, err := filepath.Rel(dir, path)
 		if err != nil {
@@ -106,7 +118,7 @@ func kojiItems(dir string) ([]bulk.Item, error) {
 
 // checkPlace refuses a file that export would put elsewhere: in a draft of a build, or where its source package does not name the build.
 func checkPlace(path, release string) error {
-	f, err := os.Open(path)
+	f, _, err := openRegular(path)
 	if err != nil {
 		return err
 	}
@@ -171,7 +183,7 @@ func (o *kojiImport) one(ctx context.Context, s *content.Store, se *content.Sess
 }
 
 func (o *kojiImport) addSignature(ctx context.Context, c *content.Collection, se *content.Session, nevra, sha, sig string) (bool, error) {
-	raw, err := os.ReadFile(sig)
+	raw, _, err := readSignature(sig)
 	if err != nil {
 		return false, err
 	}
@@ -207,15 +219,20 @@ type kojiExport struct {
 	bulk   cli.Bulk
 	choose selection
 	signed bool
+	dir    string
+
+	mu    sync.Mutex
+	taken map[string]string // what stands at a path: the SHA-256 of a package's file
+	wrote atomic.Bool
 }
 
 func newKojiExportCmd() *cobra.Command {
-	var o kojiExport
+	o := kojiExport{taken: map[string]string{}}
 	cmd := &cobra.Command{
 		Use:   "export PACKAGES_DIR [NEVRA...]",
 		Short: "Write packages and signatures as koji keeps them",
 		Long: `Export writes each package, without signatures where it came so, its signature headers under data/sigcache, and with --signed the
-signed copies under data/signed.`,
+signed copies under data/signed. What is there already is left; another file in its place is an error, unless --force replaces it.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
@@ -238,39 +255,71 @@ func (o *kojiExport) run(cmd *cobra.Command, args []string) error {
 	}
 	list = distinct(list)
 	o.bulk.Many = len(list) > 1
-	return o.bulk.Run(cmd, packageItems(list), func(ctx context.Context, item bulk.Item) bulk.Result {
-		if err := o.one(ctx, args[0], item.Value.(chosen).pkg); err != nil {
+	o.dir = args[0]
+	err = o.bulk.Run(cmd, packageItems(list), func(ctx context.Context, item bulk.Item) bulk.Result {
+		wrote, err := o.one(ctx, item.Value.(chosen).pkg)
+		if wrote {
+			o.wrote.Store(true)
+		}
+		if err != nil {
 			return bulk.Failed("export", "export", err)
 		}
-		return bulk.Result{OK: true}
+		return bulk.Result{OK: true, Skipped: !wrote}
 	})
+	if o.wrote.Load() {
+		err = cmp.Or(err, atomicfile.SyncTree(o.dir))
+	}
+	return err
 }
 
-func (o *kojiExport) one(ctx context.Context, dir string, p *content.Package) error {
-	place, err := kojiPlaceOf(dir, p)
+func (o *kojiExport) one(ctx context.Context, p *content.Package) (wrote bool, err error) {
+	place, err := kojiPlaceOf(o.dir, p)
 	if err != nil {
-		return err
+		return false, err
 	}
 	list, err := p.Exports()
 	if err != nil {
-		return err
+		return false, err
 	}
 	main, err := p.Select(content.Form{Unsigned: true})
 	if err != nil || main.Stripped {
 		main = list[0] // koji has the file as it was imported
 	}
-	if err := writeExport(ctx, p, main, filepath.Join(place.release, place.arch, place.file)); err != nil {
-		return err
+	if wrote, err = o.put(ctx, p, main, filepath.Join(place.release, place.arch, place.file)); err != nil {
+		return wrote, err
 	}
 	for _, e := range list {
 		if e.Stripped {
 			continue
 		}
-		if err := o.signature(ctx, place, p, e); err != nil {
-			return err
+		more, err := o.signature(ctx, place, p, e)
+		if wrote = wrote || more; err != nil {
+			return wrote, err
 		}
 	}
-	return nil
+	return wrote, nil
+}
+
+// put writes a form of a package to its place, where nothing is. koji has one package of a name; the store may have several.
+func (o *kojiExport) put(ctx context.Context, p *content.Package, e content.Export, path string) (wrote bool, err error) {
+	o.mu.Lock()
+	first, taken := o.taken[path]
+	if !taken {
+		o.taken[path] = e.SHA256
+	}
+	o.mu.Unlock()
+	if taken && first != e.SHA256 {
+		return false, fmt.Errorf("%s: another package of this name goes there", path)
+	}
+	if !o.bulk.Force {
+		if sameFile(path, e) {
+			return false, nil
+		}
+		if _, err := os.Lstat(path); err == nil {
+			return false, fmt.Errorf("%s: another file is there", path)
+		}
+	}
+	return true, writeExport(ctx, p, e, path)
 }
 
 type kojiPlace struct{ release, arch, file string }
@@ -308,23 +357,28 @@ func kojiPlaceIn(dir string, h *rpmfile.Header, n rpmfile.NEVRA) (kojiPlace, err
 	return kojiPlace{filepath.Join(dir, name, version, release), n.Arch, n.Filename()}, nil
 }
 
-func (o *kojiExport) signature(ctx context.Context, place kojiPlace, p *content.Package, e content.Export) error {
+func (o *kojiExport) signature(ctx context.Context, place kojiPlace, p *content.Package, e content.Export) (wrote bool, err error) {
 	raw, key, err := p.KojiSignature(e)
 	if err != nil {
-		return err
+		return false, err
 	}
 	path := filepath.Join(place.release, "data", "sigcache", key, place.arch, place.file+".sig")
-	if have, err := os.ReadFile(path); err == nil && string(have) != string(raw) && !o.bulk.Force {
-		return fmt.Errorf("%s: another signature by the same key is there", path)
+	have, err := os.ReadFile(path)
+	if err == nil && !bytes.Equal(have, raw) && !o.bulk.Force {
+		return false, fmt.Errorf("%s: another signature by the same key is there", path)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return err
-	}
-	if err := os.WriteFile(path, raw, 0o644); err != nil {
-		return err
+	if err != nil || !bytes.Equal(have, raw) {
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			return false, err
+		}
+		if err := atomicfile.WriteUnsynced(path, raw, 0o666); err != nil {
+			return false, err
+		}
+		wrote = true
 	}
 	if !o.signed || key == "" {
-		return nil
+		return wrote, nil
 	}
-	return writeExport(ctx, p, e, filepath.Join(place.release, "data", "signed", key, place.arch, place.file))
+	more, err := o.put(ctx, p, e, filepath.Join(place.release, "data", "signed", key, place.arch, place.file))
+	return wrote || more, err
 }

@@ -20,15 +20,16 @@ func newGCCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "gc",
 		Short: "Remove what no collection holds",
-		Args:  cobra.NoArgs,
+		Long: `Gc removes the objects that no collection and no other reference of the repository reaches, and writes packs anew of which little is
+reached. It waits until nobody writes or reads, and whoever comes meanwhile waits for it.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := store.open(1)
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			// What is reachable is held in memory, once and not twice as the collector would let it grow.
-			debug.SetGCPercent(20)
+			debug.SetGCPercent(packGC)
 			done, err := s.GC(cmd.Context(), check)
 			if err != nil {
 				return err
@@ -64,6 +65,7 @@ func newReindexCmd() *cobra.Command {
 				return err
 			}
 			defer done()
+			debug.SetGCPercent(packGC)
 			n, err := s.Reindex()
 			if err != nil {
 				return err
@@ -90,19 +92,24 @@ func newFsckCmd() *cobra.Command {
 		Use:   "fsck [NEVRA...]",
 		Short: "Verify every object, make every package again and compare",
 		Long: `Fsck reads every object and compares it with its name, looks for objects that are missing, and then makes the file of every
-package and compares it with its digest. With --quick it leaves the packages out. With --remove-damaged it removes damaged objects, so
-that import --force of the packages that need them writes them again.`,
+package and compares it with its digest. With --quick it leaves the packages out; with words it makes the packages that they name and
+leaves the objects out. With --remove-damaged it removes damaged objects, so that import --force of the packages that need them writes them
+again. Packs are left as they are. Where one is damaged, import --force the packages that are named into a collection that is not packed, unpack
+the packed ones and run gc: what was written anew is read in the pack's place, and the pack goes.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
 	o.store.add(cmd)
 	o.bulk.Add(cmd)
 	o.choose.add(cmd)
 	cmd.Flags().BoolVar(&o.quick, "quick", false, "verify the objects only")
-	cmd.Flags().BoolVar(&o.remove, "remove-damaged", false, "remove damaged objects")
+	cmd.Flags().BoolVar(&o.remove, "remove-damaged", false, "remove damaged objects, but for those in packs")
 	return cmd
 }
 
 func (o *fsckOptions) run(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 && (o.quick || o.remove) {
+		return cli.Usagef("--quick and --remove-damaged are about all objects: give no packages")
+	}
 	s, err := o.store.open(1)
 	if err != nil {
 		return err
@@ -125,6 +132,7 @@ func (o *fsckOptions) run(cmd *cobra.Command, args []string) error {
 
 // objects verifies every object and gives the number of faults.
 func (o *fsckOptions) objects(cmd *cobra.Command, s *content.Store) (faults int, err error) {
+	defer debug.SetGCPercent(debug.SetGCPercent(packGC))
 	var damaged []ostree.Object
 	n, err := s.Fsck(cmd.Context(), func(err error) {
 		faults++

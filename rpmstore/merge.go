@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -26,6 +27,9 @@ func (r *remoteFlags) add(cmd *cobra.Command) {
 
 // transfers is how many packages are on their way at once: they wait for the network, not for a processor.
 const transfers = 16
+
+// packGC keeps the collector from letting memory grow to twice what is held: frames of packs are large and few, and so is what gc knows of objects.
+const packGC = 20
 
 // taking is what merge and pull have in common: packages of other stores that come into collections here.
 type taking struct {
@@ -123,6 +127,7 @@ func (t *taking) run(cmd *cobra.Command, places []string) (err error) {
 	}
 	defer store.Close()
 	t.remote.o.Parallel = t.bulk.Jobs * 8
+	debug.SetGCPercent(packGC)
 	t.sessions, t.extra = map[string]*content.Session{}, map[string][]*content.Package{}
 	var items []bulk.Item
 	for _, place := range places {

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -308,30 +307,6 @@ func TestMergeBadStore(t *testing.T) {
 		t.Errorf("status %d:\n%s", cmd.ProcessState.ExitCode(), out)
 	}
 	checkStore(t, merged, "merged")
-}
-
-// TestInterrupted: push and pull that were killed at random are complete after a rerun.
-func TestInterrupted(t *testing.T) {
-	if testing.Short() {
-		t.Skip("kills processes for some seconds")
-	}
-	one, _ := shards(t)
-	s3 := s3test.Start(t)
-	s3.Setenv(t.Setenv)
-	here, bucket := newStoreDir(t), "s3://"+s3.Bucket+"/r"
-	for _, args := range [][]string{{"push", "--store", one, bucket}, {"pull", "--store", here, bucket}} {
-		for range 5 {
-			cmd := program(t, args...)
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(time.Duration(20+rand.IntN(300)) * time.Millisecond)
-			cmd.Process.Kill()
-			cmd.Wait()
-		}
-		mustRun(t, args...)
-	}
-	sameRefs(t, "after interruptions", one, here)
 }
 
 // TestConflicts: two packages of one NEVRA end the same in both orders.

@@ -64,8 +64,7 @@ func (o *packOptions) run(cmd *cobra.Command) error {
 	if o.level == usualLevel {
 		o.level = s.UsualPackLevel()
 	}
-	// Frames are large and few: what is held in memory is held once and not twice, as the collector would let it grow.
-	debug.SetGCPercent(20)
+	debug.SetGCPercent(packGC)
 	done, err := s.Pack(cmd.Context(), names, content.PackOptions{Level: o.level})
 	if err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/weld-linux/weld-bridge/internal/content"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile/rpmtest"
@@ -17,10 +16,10 @@ import (
 // TestPackCrash kills pack, unpack and gc at random points. Every package can be made again after each, and the rerun ends in the same
 // state. WELD_CRASH sets how often.
 func TestPackCrash(t *testing.T) {
-	killRounds(t, 9, packSteps, checkPacked, packedRefs)
+	killRounds(t, 9, packSteps, checkPacked)
 }
 
-func packSteps(t *testing.T) []*crashStep {
+func packSteps(t *testing.T) *crashPlan {
 	t.Helper()
 	dir := t.TempDir()
 	rng := rand.New(rand.NewPCG(2, 2))
@@ -41,30 +40,19 @@ func packSteps(t *testing.T) []*crashStep {
 			rpmtest.Write(t, rpms, spec)
 		}
 	}
-	store := filepath.Join(dir, "made")
-	mustRun(t, "init", store)
-	var out []*crashStep
-	run := func(name string, kill bool, args ...string) {
-		s := &crashStep{name: name, args: args, base: filepath.Join(dir, fmt.Sprintf("base-%d-%s", len(out), name))}
-		if kill {
-			copyTree(t, store, s.base)
-			out = append(out, s)
-		}
-		began := time.Now()
-		mustRun(t, inStore(store, args)...)
-		s.took = time.Since(began)
-		s.refs = packedRefs(t, store)
-	}
-	run("import", false, "import", "--into", "a", "--defer", filepath.Join(dir, "rpms", "0"))
-	run("import", false, "import", "--into", "b", "--defer", filepath.Join(dir, "rpms", "1"))
-	run("pack", true, "pack", "--collection", "a")
-	run("pack more", true, "pack")
-	run("gc repacks", true, "gc")
-	run("unpack", true, "unpack", "a")
-	run("gc after unpack", true, "gc")
-	run("import", false, "import", "--into", "b", "--defer", filepath.Join(dir, "rpms", "2"))
-	run("pack increment", true, "pack", "--all-but", "a")
-	return out
+	plan := &crashPlan{dir: filepath.Join(dir, "store"), refs: packedRefs}
+	mustRun(t, "init", plan.dir)
+	run := func(kill bool, name string, args ...string) { plan.run(t, kill, name, inStore("{}", args)...) }
+	run(false, "import", "import", "--into", "a", "--defer", filepath.Join(dir, "rpms", "0"))
+	run(false, "import", "import", "--into", "b", "--defer", filepath.Join(dir, "rpms", "1"))
+	run(true, "pack", "pack", "--collection", "a")
+	run(true, "pack more", "pack")
+	run(true, "gc repacks", "gc")
+	run(true, "unpack", "unpack", "a")
+	run(true, "gc after unpack", "gc")
+	run(false, "import", "import", "--into", "b", "--defer", filepath.Join(dir, "rpms", "2"))
+	run(true, "pack increment", "pack", "--all-but", "a")
+	return plan
 }
 
 // packedRefs gives the commit of every collection, and whether it is packed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -52,6 +53,7 @@ func (o *pushOptions) run(cmd *cobra.Command, where string, collections []string
 	}
 	defer store.Close()
 	o.remote.o.Parallel = o.bulk.Jobs * 2
+	debug.SetGCPercent(packGC)
 	place, err := remote.Open(where, o.remote.o)
 	if err != nil {
 		return err

@@ -39,7 +39,7 @@ type storeFlags struct {
 
 func (s *storeFlags) add(cmd *cobra.Command) {
 	s.place.Add(cmd)
-	cmd.Flags().StringVar(&s.libexec, "libexec", "", "where the encoder programs are (default: beside rpmstore, or $WELD_LIBEXEC)")
+	cmd.Flags().StringVar(&s.libexec, "libexec", "", "the `DIR`ectory of the encoder programs (default: beside rpmstore, or $WELD_LIBEXEC)")
 }
 
 // reading opens the store for a command that reads several objects: nobody removes any until done, which closes it.

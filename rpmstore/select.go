@@ -13,8 +13,10 @@ import (
 // selection names packages: words in one collection, or in all.
 type selection struct{ collection string }
 
-func (s *selection) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&s.collection, "collection", "", "only this `COLLECTION` (default: all)")
+func (s *selection) add(cmd *cobra.Command) { s.declare(cmd, "only this `COLLECTION` (default: all)") }
+
+func (s *selection) declare(cmd *cobra.Command, usage string) {
+	cmd.Flags().StringVar(&s.collection, "collection", "", usage)
 }
 
 // chosen is a package and a collection that has it.
@@ -35,6 +37,9 @@ func (s *selection) collections(store *content.Store) ([]*content.Collection, er
 	var list []*content.Collection
 	for _, name := range names {
 		c, err := store.Collection(name)
+		if s.collection == "" && errors.Is(err, content.ErrNotFound) {
+			continue // dropped since they were listed
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -62,7 +67,7 @@ func (s *selection) packages(store *content.Store, words []string) ([]chosen, er
 		}
 		return list, nil
 	}
-	seen := map[chosen]bool{}
+	seen := map[string]bool{}
 	for _, word := range words {
 		n := len(list)
 		for _, c := range collections {
@@ -80,7 +85,7 @@ func (s *selection) packages(store *content.Store, words []string) ([]chosen, er
 	}
 	unique := list[:0]
 	for _, c := range list {
-		key := chosen{collection: c.collection + "\x00" + c.pkg.NEVRA() + c.pkg.ShortID()}
+		key := c.collection + "\x00" + c.pkg.NEVRA() + "@" + c.pkg.ShortID()
 		if !seen[key] {
 			seen[key] = true
 			unique = append(unique, c)

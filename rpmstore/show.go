@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weld-linux/weld-bridge/internal/cli"
 	"github.com/weld-linux/weld-bridge/internal/content"
 )
 
@@ -17,7 +18,9 @@ func newShowCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show NEVRA...",
 		Short: "Show what a package is, where its bytes are and what they cost",
-		Args:  cobra.MinimumNArgs(1),
+		Long: `Show tells of each package the collections that have it, how its payload is made, its files and the objects that hold them, the files that it can
+be exported as, and the notes that came with it.`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, done, err := store.reading(cmd.Context())
 			if err != nil {
@@ -53,7 +56,7 @@ func newShowCmd() *cobra.Command {
 func describe(d *content.Description) string {
 	var b strings.Builder
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "%-12s %s\n", name, fmt.Sprintf(format, args...))
+		fmt.Fprintf(&b, "%-12s %s\n", name, cli.Printable(fmt.Sprintf(format, args...)))
 	}
 	row("package", "%s", d.NEVRA)
 	row("summary", "%s", d.Summary)

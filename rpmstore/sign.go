@@ -48,10 +48,10 @@ was later, so that signing again gives the same file; --date says otherwise. Wit
 	o.choose.add(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.keyring, "key", "", "the `KEYRING` file with the secret key")
-	f.StringVar(&o.id, "key-id", "", "which key of the keyring, by the end of its fingerprint")
+	f.StringVar(&o.id, "key-id", "", "with --key: which key of the keyring, by the end of its fingerprint")
 	f.StringVar(&o.gpg, "gpg-key", "", "sign by running gpg with the key `ID`")
-	f.StringVar(&o.passphrase, "passphrase-file", "", "the `FILE` that holds the passphrase of the key")
-	f.StringVar(&o.date, "date", "", "date of the signatures: now, or seconds since 1970")
+	f.StringVar(&o.passphrase, "passphrase-file", "", "with --key: the `FILE` that holds its passphrase")
+	f.StringVar(&o.date, "date", "", "with --key: date of the signatures: now, or seconds since 1970")
 	f.BoolVar(&o.sign.V6, "v6", false, "put the signature into the tag of rpm 6 as well")
 	f.BoolVar(&o.sign.Keep, "keep", false, "keep other signatures in the same header where it can hold several")
 	return cmd
@@ -60,6 +60,11 @@ was later, so that signing again gives the same file; --date says otherwise. Wit
 func (o *signOptions) run(cmd *cobra.Command, args []string) error {
 	if (o.keyring == "") == (o.gpg == "") {
 		return cli.Usagef("give either --key or --gpg-key")
+	}
+	for _, flag := range []string{"key-id", "passphrase-file", "date"} {
+		if o.gpg != "" && cmd.Flags().Changed(flag) {
+			return cli.Usagef("--%s goes with --key: gpg has its own", flag)
+		}
 	}
 	signer, key, err := o.signer(cmd.Context())
 	if err != nil {
@@ -130,7 +135,8 @@ func (o *signOptions) signer(ctx context.Context) (func(*content.Package) (rpmfi
 		if err != nil {
 			return nil, err
 		}
-		return keys.NewSigner(o.id, passphrase, when)
+		s := probe.At(when) // unlocking a key takes long
+		return s, s.Usable()
 	}, fmt.Sprintf("%016x", probe.KeyID()), nil
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -23,6 +24,7 @@ func newStatsCmd() *cobra.Command {
 				return err
 			}
 			defer s.Close()
+			debug.SetGCPercent(packGC)
 			st, err := s.Stats(cmd.Context())
 			if err != nil {
 				return err

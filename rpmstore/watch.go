@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -51,7 +52,9 @@ type watcher struct {
 	notify  *fsnotify.Watcher // nil: rescans have to do
 	seen    map[string]stamp  // as it was looked at last
 	still   map[string]time.Time
-	done    map[string]stamp // imported or refused as it was then
+	done    map[string]stamp     // imported or refused as it was then
+	again   map[string]time.Time // not before then: what failed for a reason that may pass
+	began   bool                 // a report is there
 	changed bool
 	short   bool // not every directory is watched
 }
@@ -63,12 +66,15 @@ func (o *importOptions) runWatch(cmd *cobra.Command, store *content.Store, dirs 
 			return cli.Usagef("--watch %s: want a directory", dir)
 		}
 	}
+	if cmd.Flags().Changed("report-html") {
+		return cli.Usagef("--watch has no end to write a page at: give --report, and make the page of it by rpmstore report")
+	}
 	if o.watch.rescan <= 0 || o.watch.settle <= 0 {
 		return cli.Usagef("--rescan and --settle: want more than 0")
 	}
 	w := &watcher{
 		o: o, cmd: cmd, store: store, dirs: dirs,
-		seen: map[string]stamp{}, still: map[string]time.Time{}, done: map[string]stamp{}, changed: true,
+		seen: map[string]stamp{}, still: map[string]time.Time{}, done: map[string]stamp{}, again: map[string]time.Time{}, changed: true,
 	}
 	notify, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -133,7 +139,7 @@ func (w *watcher) scan() (ready []string, waiting bool) {
 	now := time.Now()
 	present := map[string]bool{}
 	for _, dir := range w.dirs {
-		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		err := filepath.WalkDir(dir+string(filepath.Separator), func(path string, d fs.DirEntry, err error) error { // dir may be a link
 			if err != nil {
 				return nil // gone, or not ours to read: the next look tells
 			}
@@ -158,7 +164,7 @@ func (w *watcher) scan() (ready []string, waiting bool) {
 			present[path] = true
 			is := stamp{info.Size(), info.ModTime(), inode(info)}
 			switch {
-			case w.done[path] == is:
+			case w.done[path] == is, now.Before(w.again[path]):
 			case w.seen[path] != is:
 				w.seen[path], w.still[path] = is, now
 				// What has rested for long needs no second look.
@@ -181,12 +187,14 @@ func (w *watcher) scan() (ready []string, waiting bool) {
 			delete(w.seen, path)
 			delete(w.still, path)
 			delete(w.done, path)
+			delete(w.again, path)
 		}
 	}
 	return ready, waiting
 }
 
-// take imports files that are finished. One that is refused is tried again when it changes.
+// take imports files that are finished. One that is refused is tried again when it changes; one that could not be read or
+// stored, after a while.
 func (w *watcher) take(ready []string) error {
 	if len(ready) == 0 {
 		return nil
@@ -197,9 +205,17 @@ func (w *watcher) take(ready []string) error {
 		w.done[path] = w.seen[path]
 	}
 	b := w.o.bulk
-	b.Many = true
+	b.Many, b.Append, w.began = true, w.began, true
+	var mu sync.Mutex
 	err := runSession(w.cmd, &b, w.store, w.o.into, items, func(ctx context.Context, se *content.Session, item bulk.Item) bulk.Result {
-		return importFile(ctx, se, item.Input, w.o.opts)
+		r := importFile(ctx, se, item.Input, w.o.opts)
+		if refused := r.Class == "read" || r.Class == "verify"; !r.OK && !refused && ctx.Err() == nil {
+			mu.Lock()
+			defer mu.Unlock()
+			delete(w.done, item.Input)
+			w.again[item.Input] = time.Now().Add(w.o.watch.rescan)
+		}
+		return r
 	})
 	w.changed = true
 	if errors.Is(err, cli.ErrSomeFailed) || w.cmd.Context().Err() != nil {

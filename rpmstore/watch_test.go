@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -94,4 +95,42 @@ func await(t *testing.T, store, name string) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	t.Fatalf("%s does not arrive", name)
+}
+
+// TestWatchTriesAgain: a package that could not be stored is taken when it can be. The directory is a link.
+func TestWatchTriesAgain(t *testing.T) {
+	store, drop := newStoreDir(t), t.TempDir()
+	link, report := filepath.Join(t.TempDir(), "link"), filepath.Join(t.TempDir(), "report")
+	if err := os.Symlink(drop, link); err != nil {
+		t.Fatal(err)
+	}
+	cmd := program(t, "import", "--store", store, "--into", "c", "--watch", "--settle", "100ms", "--rescan", "1s", "--report", report, link)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	rpmtest.Write(t, drop, rpmtest.Spec{Name: "first"})
+	await(t, store, "first")
+	objects, aside := filepath.Join(store, "objects"), filepath.Join(store, "aside")
+	if err := errors.Join(os.Rename(objects, aside), os.WriteFile(objects, nil, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	rpmtest.Write(t, drop, rpmtest.Spec{Name: "second"})
+	for range 300 {
+		if b, _ := os.ReadFile(report); strings.Contains(string(b), `"ok":false`) {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if err := errors.Join(os.Remove(objects), os.Rename(aside, objects)); err != nil {
+		t.Fatal(err)
+	}
+	await(t, store, "second")
+	if err := errors.Join(cmd.Process.Signal(syscall.SIGTERM), cmd.Wait()); err != nil {
+		t.Error(err)
+	}
+	b, err := os.ReadFile(report)
+	if err != nil || strings.Count(string(b), `"ok":true`) != 2 || !strings.Contains(string(b), `"ok":false`) {
+		t.Errorf("the report of all looks is %s (%v)", b, err)
+	}
 }

@@ -106,6 +106,9 @@ func (as *assembler) entry(i int, out *bufio.Writer) error {
 	}
 	head := make([]byte, -as.offset&3, 160+len(name))
 	head = as.a.appendEntry(head, r, name)
+	if left := as.a.Size - as.offset; size < 0 || int64(len(head)) > left || size > left-int64(len(head)) {
+		return fmt.Errorf("record of %d bytes with %d of content at %d of an archive of %d", len(head), size, as.offset, as.a.Size)
+	}
 	if _, err := out.Write(head); err != nil {
 		return err
 	}
@@ -117,9 +120,6 @@ func (as *assembler) entry(i int, out *bufio.Writer) error {
 }
 
 func (as *assembler) body(i int, file, size int64, out *bufio.Writer) error {
-	if size < 0 || size > as.a.Size {
-		return fmt.Errorf("size %d in an archive of %d", size, as.a.Size)
-	}
 	var sum ostree.Checksum
 	var err error
 	switch {

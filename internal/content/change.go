@@ -22,39 +22,28 @@ var ErrUnchanged = errors.New("nothing to do")
 
 // change makes a new tree of a package, and publishes it in the session's collection. When the package was changed meanwhile, both
 // changes stay; when it was removed, it stays removed.
-func (s *Session) change(ctx context.Context, p *Package, make func(w *ostree.Writer, p *Package) (ostree.Checksum, error)) (*Package, error) {
-	ctx, leave, err := s.slot(ctx)
-	if err != nil {
-		return nil, staged("begin", err)
-	}
-	defer leave()
-	w, err := s.begin(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer s.end()
-	tree, err := make(w, &Package{Tree: p.Tree, entry: p.entry, store: p.store, from: w})
-	leave()
-	if err != nil {
-		return nil, err
-	}
-	if tree == p.Tree {
+func (s *Session) change(
+	ctx context.Context, p *Package, make func(context.Context, *ostree.Writer, *Package) (ostree.Checksum, error),
+) (*Package, error) {
+	changed, err := s.work(ctx, func(ctx context.Context, w *ostree.Writer) (*edit, error) {
+		tree, err := make(ctx, w, &Package{Tree: p.Tree, entry: p.entry, store: p.store, from: w})
+		if err != nil || tree == p.Tree {
+			return nil, err
+		}
+		return &edit{entry: p.entry, apply: func(now ostree.Checksum) (ostree.Checksum, error) {
+			switch {
+			case now.IsZero():
+				return now, nil
+			case now == p.Tree:
+				return tree, nil
+			}
+			return s.store.mergeTrees(w, p.entry, now, tree)
+		}}, nil
+	})
+	if err == nil && changed == nil {
 		return p, ErrUnchanged
 	}
-	e := &edit{entry: p.entry}
-	e.apply = func(now ostree.Checksum) (ostree.Checksum, error) {
-		switch {
-		case now.IsZero():
-			return now, nil
-		case now == p.Tree:
-			return tree, nil
-		}
-		return s.store.mergeTrees(w, p.entry, now, tree)
-	}
-	if err := s.publish(e); err != nil {
-		return nil, staged("publish", err)
-	}
-	return &Package{Tree: e.final, entry: p.entry, store: p.store, from: p.store.objects}, nil
+	return changed, err
 }
 
 // SignOptions say how packages are signed.
@@ -67,7 +56,7 @@ type SignOptions struct {
 // Sign adds to a package a signature header that is signed by one more key. The payload is made once to take the digest of the new
 // file; it is not stored again. ErrUnchanged when the key has signed the package before.
 func (s *Session) Sign(ctx context.Context, p *Package, signer rpmfile.Signer, o SignOptions) (*Package, error) {
-	return s.change(ctx, p, func(w *ostree.Writer, p *Package) (ostree.Checksum, error) {
+	return s.change(ctx, p, func(ctx context.Context, w *ostree.Writer, p *Package) (ostree.Checksum, error) {
 		list, err := p.Exports()
 		if err != nil {
 			return p.Tree, staged("read", err)
@@ -85,7 +74,7 @@ func (s *Session) Sign(ctx context.Context, p *Package, signer rpmfile.Signer, o
 		if err != nil {
 			return p.Tree, staged("sign", fmt.Errorf("%s: %w", p.NEVRA(), err))
 		}
-		return p.addSignature(ctx, w, parts, raw)
+		return p.addSignature(ctx, w, parts, raw, true)
 	})
 }
 
@@ -103,7 +92,7 @@ func (p *Package) sign(ctx context.Context, parts *rpmfile.Package, signer rpmfi
 // AddSignature adds a signature header that was made elsewhere: what lies between lead and header of the signed file. It is refused
 // when its digests are not those of the package.
 func (s *Session) AddSignature(ctx context.Context, p *Package, raw []byte) (*Package, error) {
-	return s.change(ctx, p, func(w *ostree.Writer, p *Package) (ostree.Checksum, error) {
+	return s.change(ctx, p, func(ctx context.Context, w *ostree.Writer, p *Package) (ostree.Checksum, error) {
 		list, err := p.Exports()
 		if err != nil {
 			return p.Tree, staged("read", err)
@@ -112,11 +101,12 @@ func (s *Session) AddSignature(ctx context.Context, p *Package, raw []byte) (*Pa
 		if err != nil {
 			return p.Tree, staged("read", err)
 		}
-		return p.addSignature(ctx, w, parts, raw)
+		return p.addSignature(ctx, w, parts, raw, false)
 	})
 }
 
-func (p *Package) addSignature(ctx context.Context, w *ostree.Writer, parts *rpmfile.Package, raw []byte) (ostree.Checksum, error) {
+// addSignature adds a signature header that was made here, or whose digests tell that it belongs to the package.
+func (p *Package) addSignature(ctx context.Context, w *ostree.Writer, parts *rpmfile.Package, raw []byte, ours bool) (ostree.Checksum, error) {
 	signed, err := parts.WithSignature(raw)
 	if err != nil {
 		return p.Tree, staged("read", fmt.Errorf("%s: %w", p.NEVRA(), err))
@@ -133,7 +123,13 @@ func (p *Package) addSignature(ctx context.Context, w *ostree.Writer, parts *rpm
 		}
 	}
 	e.Header, e.Payload = signed.HeaderRange()
-	sum, size, err := p.verifyPayload(ctx, signed)
+	sum, size, result, err := p.verifyPayload(ctx, signed)
+	if err == nil {
+		err = result.Err()
+	}
+	if err == nil && !ours && !result.Complete() {
+		err = errors.New("the signature header has no digests that cover header and payload")
+	}
 	if err != nil {
 		return p.Tree, staged("verify", fmt.Errorf("%s: %w", p.NEVRA(), err))
 	}
@@ -146,28 +142,25 @@ func (p *Package) addSignature(ctx context.Context, w *ostree.Writer, parts *rpm
 	return tree, staged("store", err)
 }
 
-// verifyPayload makes the payload, verifies the package's digests, and gives digest and size of the whole file.
-func (p *Package) verifyPayload(ctx context.Context, parts *rpmfile.Package) (sha string, size int64, err error) {
+// verifyPayload makes the payload, and gives digest and size of the whole file and the outcome for the digests in it.
+func (p *Package) verifyPayload(ctx context.Context, parts *rpmfile.Package) (sha string, size int64, r *rpmfile.Result, err error) {
 	verifier := parts.NewVerifier(nil)
 	sum := sha256.New()
 	n := new(counter)
 	whole := io.MultiWriter(sum, n)
 	if _, err := parts.WriteTo(whole); err != nil {
-		return "", 0, err
+		return "", 0, nil, err
 	}
 	if err := p.writePayload(ctx, parts, io.MultiWriter(whole, verifier)); err != nil {
-		return "", 0, err
+		return "", 0, nil, err
 	}
-	if err := verifier.Result().Err(); err != nil {
-		return "", 0, err
-	}
-	return hex.EncodeToString(sum.Sum(nil)), int64(*n), nil
+	return hex.EncodeToString(sum.Sum(nil)), int64(*n), verifier.Result(), nil
 }
 
 // Compact makes the search for the encoder that Import has deferred. With again, it is made once more where it found nothing,
 // because there are more encoders now. ErrUnchanged when there is nothing to search for.
 func (s *Session) Compact(ctx context.Context, p *Package, again bool) (*Package, error) {
-	return s.change(ctx, p, func(w *ostree.Writer, p *Package) (ostree.Checksum, error) {
+	return s.change(ctx, p, func(ctx context.Context, w *ostree.Writer, p *Package) (ostree.Checksum, error) {
 		r, err := p.Recipe()
 		if err != nil {
 			return p.Tree, staged("read", err)
@@ -274,6 +267,9 @@ func (p *Package) Check(ctx context.Context, keys *rpmfile.Keyring) ([]Checked, 
 	if err := p.writePayload(ctx, parts, io.MultiWriter(append(sinks, size, body)...)); err != nil {
 		return nil, fmt.Errorf("%s: %w", p.NEVRA(), err)
 	}
+	if nevra := parts.NEVRA().String(); nevra != p.NEVRA() {
+		return nil, fmt.Errorf("%s: header of %q", p.NEVRA(), nevra)
+	}
 	if id := body.Sum(nil); !strings.HasPrefix(hex.EncodeToString(id), p.ShortID()) {
 		return nil, fmt.Errorf("%s: lead, header and payload have SHA-256 %x", p.NEVRA(), id)
 	}
@@ -343,5 +339,10 @@ func (s *Session) Replace(ctx context.Context, p, with *Package) (*Package, erro
 	if p.entry != with.entry {
 		return nil, fmt.Errorf("%s is not %s", with.entry, p.entry)
 	}
-	return s.change(ctx, p, func(*ostree.Writer, *Package) (ostree.Checksum, error) { return with.Tree, nil })
+	return s.change(ctx, p, func(ctx context.Context, _ *ostree.Writer, _ *Package) (ostree.Checksum, error) {
+		if !s.store.isWhole(ctx, with.Tree) { // it has left the other collection, and gc came by
+			return p.Tree, staged("read", fmt.Errorf("%s: %w", with.NEVRA(), ErrNotFound))
+		}
+		return with.Tree, nil
+	})
 }

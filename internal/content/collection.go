@@ -254,17 +254,40 @@ func (s *Store) update(ctx context.Context, w *ostree.Writer, name string, creat
 		if err != nil {
 			return nil, fmt.Errorf("collection %s: %w", name, err)
 		}
-		if err := s.whole(ctx, w, ref, edits); err != nil {
-			return nil, fmt.Errorf("collection %s: %w", name, err)
+		err = s.publish(ctx, w, ref, old, next, edits)
+		if err == nil {
+			return failed, nil
 		}
-		if err := w.Flush(); err != nil {
-			return nil, fmt.Errorf("collection %s: %w", name, err)
-		}
-		err = s.swapRef(ctx, ref, old, next)
 		if !errors.Is(err, ostree.ErrRefMoved) {
-			return failed, err
+			return failed, fmt.Errorf("collection %s: %w", name, err)
 		}
 	}
+}
+
+// publish brings what was written to the disk and moves the reference. The commit of a live collection is whole in the repository, that of a
+// packed one is marked as partial there.
+func (s *Store) publish(ctx context.Context, w *ostree.Writer, ref string, old, next ostree.Checksum, edits []*edit) error {
+	packed, err := s.isPacked(ref)
+	if err != nil {
+		return err
+	}
+	if packed {
+		more, err := s.packsUsed(ctx, w, ref, edits)
+		if err != nil {
+			return err
+		}
+		if err := w.FlushPartial(); err != nil {
+			return err
+		}
+		return s.swapPackRef(ctx, ref, old, next, more)
+	}
+	if err := s.whole(ctx, w, ref, edits); err != nil {
+		return err
+	}
+	if err := errors.Join(w.Flush(), s.repo.MarkWhole(next)); err != nil {
+		return err
+	}
+	return s.repo.SwapRef(ctx, ref, old, next)
 }
 
 // buildCollection writes the tree that the edits make of a commit.

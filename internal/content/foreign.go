@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/weld-linux/weld-bridge/internal/ostree"
 	"github.com/weld-linux/weld-bridge/internal/pack"
@@ -37,7 +36,8 @@ type Foreign struct {
 // OpenForeign opens a store by its directory, or a copy of one wherever remote.Open reads. ctx is that of all requests. Where there is no
 // store, it is ErrNotFound.
 func OpenForeign(ctx context.Context, where string, o remote.Options) (*Foreign, error) {
-	if !strings.Contains(where, "://") {
+	// A mirror of packs alone may lack a directory of objects, and is read as any other place.
+	if _, err := os.Stat(filepath.Join(where, "objects")); err == nil && !strings.Contains(where, "://") {
 		if _, err := os.Stat(filepath.Join(where, config)); errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("%s: no store: %w", where, ErrNotFound)
 		}
@@ -152,7 +152,9 @@ func (f *Foreign) state(ctx context.Context, collection string) (r foreignRef, e
 			return r, err
 		}
 		r.file, r.packed = packed, true
-		r.commit, r.packs, err = parsePackRef(r.raw)
+		var ref packRef
+		ref, err = parsePackRef(r.raw)
+		r.commit, r.packs = ref.commit, ref.packs
 	}
 	if err != nil {
 		err = fmt.Errorf("%s/%s: %w", f, r.file, err)
@@ -248,36 +250,11 @@ func (f *Foreign) takeTree(ctx context.Context, w *ostree.Writer, tree ostree.Ch
 		return fmt.Errorf("%s: %w", f, err)
 	}
 	for _, level := range list {
-		if err := f.fetchAll(ctx, w, level); err != nil {
+		if err := parallel(ctx, fetchers, level, func(ctx context.Context, o ostree.Object) error { return f.fetch(ctx, w, o) }); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (f *Foreign) fetchAll(ctx context.Context, w *ostree.Writer, level []ostree.Object) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	todo := make(chan ostree.Object)
-	var wg sync.WaitGroup
-	for range min(fetchers, len(level)) {
-		wg.Go(func() {
-			for o := range todo {
-				if err := f.fetch(ctx, w, o); err != nil {
-					cancel(err)
-				}
-			}
-		})
-	}
-	for _, o := range level {
-		if ctx.Err() != nil {
-			break
-		}
-		todo <- o
-	}
-	close(todo)
-	wg.Wait()
-	return context.Cause(ctx)
 }
 
 // levels gives a tree with all that it reaches: files and what is said about directories first, then directories, each in a later level

@@ -105,6 +105,8 @@ func FuzzPlain(f *testing.F) {
 func FuzzRecipe(f *testing.F) {
 	f.Add([]byte(`{"version":1,"id":"` + string(bytes.Repeat([]byte("00"), 32)) + `","size":0,"kept":"deferred",
 		"archive":{"size":160,"sha256":"","format":"070701","entries":2,"columns":[{"field":"ino","runs":[1,5,1,-3]}],"names":[{"entry":0,"name":"YQ=="}],"extra":[1]}}`))
+	f.Add([]byte(`{"version":1,"id":"` + string(bytes.Repeat([]byte("00"), 32)) + `","size":0,"kept":"deferred",
+		"archive":{"size":999,"sha256":"","format":"070701","entries":3,"columns":[{"field":"file","runs":[1,-5,1,3]}]}}`))
 	repo, err := ostree.Init(f.TempDir())
 	if err != nil {
 		f.Fatal(err)

@@ -56,31 +56,23 @@ func staged(stage string, err error) error {
 // refused, and nothing is published, when it is not a whole and undamaged package, or when the store could not give these very
 // bytes back.
 func (s *Session) Import(ctx context.Context, src io.ReaderAt, size int64, o ImportOptions) (*Imported, error) {
-	ctx, leave, err := s.slot(ctx)
-	if err != nil {
-		return nil, staged("begin", err)
-	}
-	defer leave()
-	w, err := s.begin(ctx)
+	var done Imported
+	p, err := s.work(ctx, func(ctx context.Context, w *ostree.Writer) (*edit, error) {
+		imp := &importer{store: s.store, w: w, src: src, size: size, o: o}
+		if err := imp.run(ctx); err != nil {
+			return nil, err
+		}
+		done = imp.result
+		entry, tree := imp.entry, imp.tree // and nothing else: many wait to be published, and headers are large
+		return &edit{entry: entry, replace: o.Replace, apply: func(now ostree.Checksum) (ostree.Checksum, error) {
+			return s.store.mergeTrees(w, entry, now, tree)
+		}}, nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer s.end()
-	imp := &importer{store: s.store, w: w, src: src, size: size, o: o}
-	if err := imp.run(ctx); err != nil {
-		return nil, err
-	}
-	leave()
-	imp.pkg = nil // many wait here, and headers are large
-	e := &edit{entry: imp.entry, replace: o.Replace}
-	e.apply = func(now ostree.Checksum) (ostree.Checksum, error) {
-		return s.store.mergeTrees(w, imp.entry, now, imp.tree)
-	}
-	if err := s.publish(e); err != nil {
-		return nil, staged("publish", err)
-	}
-	imp.result.Package = &Package{Tree: e.final, entry: imp.entry, store: s.store, from: s.store.objects}
-	return &imp.result, nil
+	done.Package = p
+	return &done, nil
 }
 
 // importer takes one package in.
@@ -100,13 +92,15 @@ type importer struct {
 
 func (i *importer) run(ctx context.Context) error {
 	sum := sha256.New()
-	if _, err := io.Copy(sum, i.section(0)); err != nil {
+	if n, err := io.Copy(sum, i.section(0)); err != nil {
 		return staged("read", err)
+	} else if n != i.size {
+		return staged("read", errChanging)
 	}
 	i.digest = [32]byte(sum.Sum(nil))
 	i.result.SHA256, i.result.Size = hex.EncodeToString(i.digest[:]), i.size
 	if !i.o.Force {
-		known, err := i.known()
+		known, err := i.known(ctx)
 		if known || err != nil {
 			return err
 		}
@@ -124,9 +118,9 @@ func (i *importer) section(from int64) *io.SectionReader {
 }
 
 // known looks the file up, and adds the notes that came along this time.
-func (i *importer) known() (bool, error) {
+func (i *importer) known(ctx context.Context) (bool, error) {
 	tree, entry, ok := i.store.index.export(i.digest)
-	if !ok || !i.w.Has(ostree.Object{Type: ostree.TypeDirTree, Checksum: tree}) {
+	if !ok || !i.store.isWhole(ctx, tree) {
 		return false, nil
 	}
 	p := &Package{Tree: tree, entry: entry, store: i.store, from: i.w}
@@ -166,7 +160,7 @@ func (i *importer) takeIn(ctx context.Context) error {
 	}
 	_, start := i.pkg.HeaderRange()
 	x := i.newExports()
-	archive, content, extra, err := i.readPayload(start, files, x)
+	archive, content, extra, err := i.readPayload(ctx, start, files, x)
 	var none errNoArchive
 	if err != nil && !errors.As(err, &none) {
 		return err
@@ -190,12 +184,18 @@ func (i *importer) takeIn(ctx context.Context) error {
 			return staged("prove", err)
 		}
 	}
+	if recipe.Encoder != nil && recipe.Encoder.SHA256 != hex.EncodeToString(x.payload.Sum(nil)) {
+		return staged("read", errChanging)
+	}
 	i.result.setPayload(recipe)
-	return staged("store", i.keepRest(t, start))
+	return i.keepRest(t, start, ostree.Checksum(x.kept.Sum(nil)))
 }
 
+// errChanging says that the file is not what it was when it was verified.
+var errChanging = errors.New("the file has changed while it was read")
+
 // readPayload reads the payload once: it is verified, hashed for each export, and taken apart.
-func (i *importer) readPayload(start int64, files []rpmfile.File, x *exporter) (a *Archive, content, extra *node, err error) {
+func (i *importer) readPayload(ctx context.Context, start int64, files []rpmfile.File, x *exporter) (a *Archive, content, extra *node, err error) {
 	verifier := i.pkg.NewVerifier(nil)
 	payload := io.TeeReader(i.section(start), io.MultiWriter(verifier, x))
 	info := i.pkg.Payload()
@@ -203,7 +203,7 @@ func (i *importer) readPayload(start int64, files []rpmfile.File, x *exporter) (
 	if info.Format != "cpio" {
 		takeErr = noArchive("payload format %q", info.Format)
 	} else {
-		a, content, extra, takeErr = i.takePlain(payload, info, files)
+		a, content, extra, takeErr = i.takePlain(ctx, payload, info, files)
 	}
 	if _, err := io.Copy(io.Discard, payload); err != nil {
 		return nil, nil, nil, staged("read", err)
@@ -213,7 +213,7 @@ func (i *importer) readPayload(start int64, files []rpmfile.File, x *exporter) (
 		return nil, nil, nil, staged("verify", fmt.Errorf("payload at %#x: %w", start, err))
 	}
 	if [32]byte(x.whole.Sum(nil)) != i.digest {
-		return nil, nil, nil, staged("read", errors.New("the file has changed while it was read"))
+		return nil, nil, nil, staged("read", errChanging)
 	}
 	return a, content, extra, takeErr
 }
@@ -228,14 +228,17 @@ func badChecks(r *rpmfile.Result) error {
 	return r.Err()
 }
 
-func (i *importer) takePlain(payload io.Reader, info rpmfile.PayloadInfo, files []rpmfile.File) (*Archive, *node, *node, error) {
+func (i *importer) takePlain(ctx context.Context, payload io.Reader, info rpmfile.PayloadInfo, files []rpmfile.File) (*Archive, *node, *node, error) {
 	plain, err := rpmfile.Decompress(payload, info.Compressor)
 	if err != nil {
 		return nil, nil, nil, errNoArchive{err.Error()}
 	}
 	defer plain.Close()
-	src := &errReader{r: plain}
+	src := &errReader{ctx: ctx, r: plain}
 	a, content, extra, err := takeApart(i.w, files, src)
+	if ctx.Err() != nil {
+		return nil, nil, nil, staged("read", context.Cause(ctx))
+	}
 	if src.err != nil {
 		return nil, nil, nil, errNoArchive{src.err.Error()}
 	}
@@ -246,13 +249,18 @@ func (i *importer) takePlain(payload io.Reader, info rpmfile.PayloadInfo, files 
 	return a, content, extra, err
 }
 
-// errReader keeps the error of a reader, so that it can be told from one of a writer.
+// errReader keeps the error of a reader, so that it can be told from one of a writer. It ends with its context: a small payload may
+// hold any amount of zeros.
 type errReader struct {
+	ctx context.Context
 	r   io.Reader
 	err error
 }
 
 func (e *errReader) Read(b []byte) (int, error) {
+	if err := e.ctx.Err(); err != nil {
+		return 0, err
+	}
 	n, err := e.r.Read(b)
 	if err != nil && err != io.EOF {
 		e.err = err
@@ -266,6 +274,11 @@ func pipe(write func(io.Writer) error) io.ReadCloser {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		defer func() {
+			if p := recover(); p != nil { // a fault in one package, as in the caller's goroutine
+				w.CloseWithError(fmt.Errorf("internal fault: %v", p))
+			}
+		}()
 		w.CloseWithError(write(w))
 	}()
 	return &pipeReader{r, done}
@@ -283,15 +296,18 @@ func (p *pipeReader) Close() error {
 	return err
 }
 
-// keepRest writes the rest of the package's tree.
-func (i *importer) keepRest(t *packageTree, start int64) (err error) {
+// keepRest writes the rest of the package's tree, with the payload, which is that object, where it is kept.
+func (i *importer) keepRest(t *packageTree, start int64, payload ostree.Checksum) (err error) {
 	if t.recipe.Kept != "" {
 		if t.payload, err = i.w.PutStored(plainFile, i.size-start, i.section(start)); err != nil {
-			return err
+			return staged("store", err)
+		}
+		if t.payload != payload {
+			return staged("read", errChanging)
 		}
 	}
 	t.header, t.lead = i.pkg.Header.Raw(), i.pkg.LeadRaw()
 	t.signatures = map[string][]byte{t.exports.Exports[0].Signature: i.pkg.SignatureRaw()}
 	i.tree, err = t.write(i.w)
-	return err
+	return staged("store", err)
 }

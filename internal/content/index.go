@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -50,7 +51,8 @@ func (x *index) open() bool {
 }
 
 func (x *index) connect() error {
-	dsn := "file:" + x.path + "?_pragma=busy_timeout(20000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)"
+	escape := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23")
+	dsn := "file:" + escape.Replace(x.path) + "?_pragma=busy_timeout(20000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)"
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return err
@@ -203,7 +205,7 @@ func (s *Store) Reindex() (int, error) {
 	return len(all), nil
 }
 
-// everything gives the packages of all collections, each tree once.
+// everything gives the packages of all collections, each tree once, as they are best read.
 func (s *Store) everything() ([]*Package, error) {
 	names, err := s.Collections()
 	if err != nil {
@@ -230,5 +232,5 @@ func (s *Store) everything() ([]*Package, error) {
 			}
 		}
 	}
-	return all, nil
+	return s.inPackOrder(all), nil
 }

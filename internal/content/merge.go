@@ -30,8 +30,8 @@ func (i Incoming) NEVRA() string {
 // Name is the package's name, what keeps its versions together.
 func (i Incoming) Name() string { return (&Package{entry: i.Entry}).nevra().Name }
 
-// Compare tells what another store's collection has that the one here has not, and what only the one here has, both sorted. Shards that
-// are alike are not read. A collection that is not there is ErrNotFound.
+// Compare tells what another store's collection has that the one here has not, and what only the one here has, both sorted: so packs are
+// read frame by frame. Shards that are alike are not read. A collection that is not there is ErrNotFound.
 func (s *Store) Compare(ctx context.Context, from *Foreign, theirs, ours string) (more []Incoming, extra []*Package, err error) {
 	at, err := from.state(ctx, theirs)
 	if err == nil && at.raw == nil {
@@ -66,17 +66,19 @@ func (s *Store) Compare(ctx context.Context, from *Foreign, theirs, ours string)
 		if err != nil {
 			return nil, nil, err
 		}
-		for _, entry := range slices.Sorted(maps.Keys(theirs)) {
-			if mine[entry] != theirs[entry] {
-				more = append(more, Incoming{Entry: entry, Tree: theirs[entry]})
+		for entry, tree := range theirs {
+			if mine[entry] != tree {
+				more = append(more, Incoming{Entry: entry, Tree: tree})
 			}
 		}
-		for _, entry := range slices.Sorted(maps.Keys(mine)) {
+		for entry, tree := range mine {
 			if _, ok := theirs[entry]; !ok {
-				extra = append(extra, &Package{Tree: mine[entry], entry: entry, store: s, from: s.objects})
+				extra = append(extra, &Package{Tree: tree, entry: entry, store: s, from: s.objects})
 			}
 		}
 	}
+	slices.SortFunc(more, func(a, b Incoming) int { return strings.Compare(a.Entry, b.Entry) })
+	slices.SortFunc(extra, func(a, b *Package) int { return strings.Compare(a.entry, b.entry) })
 	return more, extra, nil
 }
 

@@ -1,13 +1,10 @@
 package content
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -58,6 +55,11 @@ func (s *Store) Push(ctx context.Context, place remote.Place, collection string,
 		mine: map[string]ostree.Checksum{}, sent: map[string]bool{}, have: ostree.NewSet(), pending: map[ostree.Object]bool{},
 	}
 	p.settled = sync.NewCond(&p.mu)
+	if dir, ok := remote.Directory(place); ok {
+		if err := p.there.readInPlace(dir); err != nil {
+			return nil, err
+		}
+	}
 	if p.release, err = place.Hold(ctx); err != nil {
 		return nil, err
 	}
@@ -137,6 +139,9 @@ func (p *Push) readTheirs(ctx context.Context) (err error) {
 		}
 		p.have.Add(o)
 	}
+	if p.packed != nil {
+		p.findStale(upper)
+	}
 	return nil
 }
 
@@ -183,8 +188,11 @@ func upperObjects(from objects, commit ostree.Checksum) ([]ostree.Object, error)
 	return list, err
 }
 
-// fewPackages is the number of packages up to which the place is asked for each object, and beyond which it is listed.
-const fewPackages = 8
+// Up to so many packages, or objects beside packs, the place is asked for each object; beyond it is listed.
+const (
+	fewPackages = 8
+	fewLoose    = 500
+)
 
 // Items gives the packages that the collection there has not, or not alike, sorted. It lists the objects there when these are many. The packs
 // of a packed collection are sent here, and what is in them is not sent again.
@@ -195,49 +203,29 @@ func (p *Push) Items(ctx context.Context) ([]Incoming, error) {
 			items = append(items, Incoming{Entry: entry, Tree: p.mine[entry]})
 		}
 	}
+	many := len(items) > fewPackages
 	if p.packed != nil {
-		return items, p.sendPacks(ctx, items)
+		rest, err := p.sendPacks(ctx, items)
+		if err != nil {
+			return nil, err
+		}
+		many = rest > fewLoose
 	}
-	if len(items) <= fewPackages {
+	if !many {
 		return items, nil
 	}
 	p.listed = true
 	return items, p.list(ctx)
 }
 
-// list notes which objects are there, by their fan-out directories.
-func (p *Push) list(ctx context.Context) error {
-	const listers = 16
-	dirs := make(chan string)
-	errs := make([]error, listers)
-	var wg sync.WaitGroup
-	for i := range listers {
-		wg.Go(func() {
-			for dir := range dirs {
-				for name, err := range p.place.List(ctx, dir) {
-					if err != nil {
-						errs[i] = err
-						break
-					}
-					if o, ok := ostree.ParseObjectPath(name); ok {
-						p.mu.Lock()
-						p.have.Add(o)
-						p.mu.Unlock()
-					}
-				}
-			}
-		})
-	}
-	for i := range 256 {
-		dirs <- fmt.Sprintf("objects/%02x/", i)
-	}
-	close(dirs)
-	wg.Wait()
-	return errors.Join(errs...)
-}
-
 // Send brings all objects of a package there.
 func (p *Push) Send(ctx context.Context, item Incoming) error {
+	p.mu.Lock()
+	sent := p.sent[item.Entry]
+	p.mu.Unlock()
+	if sent { // in a pack
+		return nil
+	}
 	if err := p.sendTree(ctx, item.Tree); err != nil {
 		return err
 	}
@@ -258,100 +246,6 @@ func (p *Push) sendTree(ctx context.Context, tree ostree.Checksum) error {
 		}
 	}
 	return nil
-}
-
-// send brings one object there, once.
-func (p *Push) send(ctx context.Context, o ostree.Object) error {
-	p.mu.Lock()
-	for p.pending[o] {
-		p.settled.Wait()
-	}
-	if p.have.Has(o) {
-		p.mu.Unlock()
-		return nil
-	}
-	p.pending[o] = true
-	p.mu.Unlock()
-	n, err := p.upload(ctx, o)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.pending, o)
-	if err == nil {
-		p.have.Add(o)
-		if n > 0 {
-			p.objects++
-			p.bytes += n
-		}
-	}
-	p.settled.Broadcast()
-	return err
-}
-
-// inMemory is the size in bytes of the largest object that is held in memory while it is verified and sent.
-const inMemory = 4 << 20
-
-// upload writes an object, verified, and gives its size; 0 when it is there.
-func (p *Push) upload(ctx context.Context, o ostree.Object) (int64, error) {
-	name := ostree.ObjectPath(o)
-	if !p.listed {
-		if ok, err := p.place.Has(ctx, name); ok || err != nil {
-			return 0, staged("send", err)
-		}
-	}
-	f, err := p.stored(o)
-	if err != nil {
-		return 0, staged("read", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return 0, staged("read", err)
-	}
-	var content io.ReadSeeker = f
-	if info.Size() <= inMemory {
-		b := make([]byte, info.Size())
-		if _, err := io.ReadFull(f, b); err != nil {
-			return 0, staged("read", fmt.Errorf("object %s: %w", o, err))
-		}
-		content = bytes.NewReader(b)
-	}
-	if err := ostree.CheckStored(o, content); err != nil {
-		return 0, staged("read", err)
-	}
-	if _, err := content.Seek(0, io.SeekStart); err != nil {
-		return 0, staged("read", err)
-	}
-	return info.Size(), staged("send", p.place.Put(ctx, name, info.Size(), content))
-}
-
-// stored opens an object as it is stored in archive mode: its file here, or one that is made for it.
-func (p *Push) stored(o ostree.Object) (*os.File, error) {
-	f, err := p.store.repo.OpenRaw(o)
-	if err == nil || !errors.Is(err, ErrNotFound) {
-		return f, err
-	}
-	if f, err = p.w.TempFile(); err != nil {
-		return nil, err
-	}
-	if o.Type == ostree.TypeFile {
-		var in *ostree.File
-		if in, err = p.all.OpenFile(o.Checksum); err == nil {
-			err = errors.Join(ostree.WriteStored(f, in), in.Close())
-		}
-	} else {
-		var b []byte
-		if b, err = p.all.ReadMetadata(o); err == nil {
-			_, err = f.Write(b)
-		}
-	}
-	if err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
 }
 
 // Pushed tells what Finish did.
@@ -396,7 +290,7 @@ func (p *Push) Finish(ctx context.Context) (*Pushed, error) {
 func (p *Push) pushed(commit ostree.Checksum) *Pushed {
 	done := &Pushed{Commit: commit, Moved: commit != p.commit, Objects: p.objects, Bytes: p.bytes, Failed: p.failed}
 	if p.packed != nil {
-		done.Packs = p.packed.packs
+		done.Packs = p.packed.written
 	}
 	for entry := range p.mine {
 		if !p.sent[entry] && p.theirs[entry] != p.mine[entry] {
@@ -442,26 +336,16 @@ func (p *Push) build(ctx context.Context) (ostree.Checksum, error) {
 	return next, nil
 }
 
-// sendUpper brings the upper trees there, several at once.
-func (p *Push) sendUpper(ctx context.Context, upper []ostree.Object) error {
-	errs := make([]error, 16)
-	todo := make(chan ostree.Object)
-	var wg sync.WaitGroup
-	for i := range errs {
-		wg.Go(func() {
-			for o := range todo {
-				if err := p.send(ctx, o); err != nil {
-					errs[i] = err
-				}
-			}
-		})
+// takeTheirs takes a package that is there. Often its objects are here, and no pack of theirs is needed.
+func (p *Push) takeTheirs(ctx context.Context, tree ostree.Checksum) error {
+	err := p.there.takeTree(ctx, p.w, tree)
+	if err == nil || p.packed == nil || p.packed.brought {
+		return err
 	}
-	for _, o := range upper {
-		todo <- o
+	if err := p.bringTheirs(ctx); err != nil {
+		return err
 	}
-	close(todo)
-	wg.Wait()
-	return errors.Join(errs...)
+	return p.there.takeTree(ctx, p.w, tree)
 }
 
 // edits lead from the collection there to what it is to be.
@@ -476,10 +360,7 @@ func (p *Push) edits(ctx context.Context) ([]*edit, error) {
 			if p.replace || now.IsZero() || now == tree {
 				return tree, nil
 			}
-			if err := p.bringTheirs(ctx); err != nil {
-				return now, err
-			}
-			if err := p.there.takeTree(ctx, p.w, now); err != nil {
+			if err := p.takeTheirs(ctx, now); err != nil {
 				return now, err
 			}
 			return p.store.join(p.w, entry, now, tree)

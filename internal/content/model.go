@@ -51,9 +51,9 @@ func pathKey(p string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(p, "./"), "/")
 }
 
-// next is the file that is expected after a file: ghosts are not in the archive.
+// next is the file that is expected after a file: ghosts are not in the archive. A recipe may name any number for a file.
 func (m *model) next(prev int64) int64 {
-	for i := prev + 1; i < int64(len(m.files)); i++ {
+	for i := max(prev+1, 0); i < int64(len(m.files)); i++ {
 		if !m.files[i].IsGhost() {
 			return i
 		}

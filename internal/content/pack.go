@@ -56,7 +56,7 @@ func (s *Store) IsPacked(name string) (bool, error) {
 // reference moves, and references before loose objects go. A collection that others change meanwhile is an error, and stays live.
 func (s *Store) Pack(ctx context.Context, names []string, o PackOptions) (Packed, error) {
 	done := Packed{Collections: names}
-	commits, err := s.packObjects(ctx, names, o, &done)
+	commits, packs, err := s.packObjects(ctx, names, o, &done)
 	if err != nil {
 		return done, err
 	}
@@ -65,6 +65,9 @@ func (s *Store) Pack(ctx context.Context, names []string, o PackOptions) (Packed
 		return done, err
 	}
 	defer release()
+	if err := s.packs.Refresh(); err != nil {
+		return done, err
+	}
 	var moved []error
 	for ref, commit := range commits {
 		if packed, err := s.isPacked(ref); packed || err != nil {
@@ -75,12 +78,16 @@ func (s *Store) Pack(ctx context.Context, names []string, o PackOptions) (Packed
 			moved = append(moved, fmt.Errorf("%s has changed meanwhile; pack it again", ref))
 			continue
 		}
-		if err := errors.Join(s.setPackRef(ref, commit), s.repo.SwapRef(ctx, ref, commit, ostree.Checksum{})); err != nil {
+		r := packRef{commit, namesOf(s.packs.Packs())}
+		if err := errors.Join(s.writePackRef(ref, r), s.repo.SwapRef(ctx, ref, commit, ostree.Checksum{})); err != nil {
 			return done, err
 		}
 	}
+	if err := s.notePacked(commits, packs); err != nil {
+		return done, err
+	}
 	done.Loose, err = s.pruneLoose(ctx, false)
-	return done, errors.Join(append(moved, err, s.removeEmpty())...)
+	return done, errors.Join(append(moved, err, s.relist(ctx, commits, nil), s.removeEmpty())...)
 }
 
 // removeEmpty removes the directories of loose objects that have none: each takes a block, and a writer makes what it needs.
@@ -95,52 +102,78 @@ func (s *Store) removeEmpty() error {
 	return err
 }
 
-func (s *Store) packObjects(ctx context.Context, names []string, o PackOptions, done *Packed) (map[string]ostree.Checksum, error) {
+// packObjects gives the commits of the collections, and the packs that they are in.
+func (s *Store) packObjects(ctx context.Context, names []string, o PackOptions, done *Packed) (commits map[string]ostree.Checksum, packs []string, err error) {
 	release, err := s.repo.LockShared(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer release()
-	commits := map[string]ostree.Checksum{}
+	commits = map[string]ostree.Checksum{}
+	known := s.packFacts().Whole
 	var list []*Collection
 	for _, name := range names {
 		c, err := s.Collection(name)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		ref, err := collectionRef(name)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		commits[ref] = c.Commit
-		list = append(list, c)
+		if commits[ref] = c.Commit; known[ref] != c.Commit {
+			list = append(list, c)
+		}
 	}
 	p, err := s.newPacker(ctx, o.Level, nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer p.abort()
+	p.skip = s.wholePackages()
 	if err := p.run(list); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	done.Packs, done.Objects, done.Plain, done.Stored = p.packs, p.objects, p.plain, p.stored
-	return commits, s.packs.Refresh()
+	err = s.packs.Refresh()
+	packs, _ = s.goodPacks()
+	return commits, packs, err
 }
 
 // pruneLoose removes loose objects that no live collection needs and that packed ones find in packs. The caller has the exclusive lock.
 func (s *Store) pruneLoose(ctx context.Context, dry bool) (ostree.Pruned, error) {
-	return s.repo.Prune(ctx, dry, func(keep *ostree.Set) error {
-		packed := ostree.NewSet()
-		if err := s.walkPacked(ctx, packed); err != nil {
+	if !dry {
+		if err := s.markPartial(); err != nil {
+			return ostree.Pruned{}, err
+		}
+	}
+	return s.repo.Prune(ctx, dry, func(garbage *ostree.Set) error {
+		alone := ostree.NewSet() // no pack has them
+		if err := garbage.Each(func(o ostree.Object) error {
+			if !s.packs.Has(keyOf(o)) {
+				alone.Add(o)
+			}
+			return ctx.Err()
+		}); err != nil || alone.Len() == 0 {
 			return err
 		}
-		return packed.Each(func(o ostree.Object) error {
-			if !s.packs.Has(keyOf(o)) {
-				keep.Add(o)
-			}
-			return nil
-		})
+		refs, err := s.allPackRefs()
+		if err != nil {
+			return err
+		}
+		return s.walkPacked(ctx, refs, spare{ostree.NewSet(), alone, garbage}, s.wholePackages())
 	})
+}
+
+// spare takes what a walk comes by and what is alone from the garbage.
+type spare struct{ dirs, alone, garbage *ostree.Set }
+
+// Add adds an object. Files are always new.
+func (s spare) Add(o ostree.Object) bool {
+	if s.alone.Has(o) {
+		s.garbage.Remove(o)
+	}
+	return o.Type == ostree.TypeFile || s.dirs.Add(o)
 }
 
 // Unpack makes a packed collection live again: all its objects are loose, and ostree sees it. The packs stay until GC.
@@ -166,12 +199,11 @@ func (s *Store) Unpack(ctx context.Context, name string) (objects int64, err err
 		return 0, err
 	}
 	seen := ostree.NewSet()
-	// In the order of the packs' frames, so that each is decoded once.
 	packages, err := c.Packages()
 	if err != nil {
 		return 0, err
 	}
-	for _, p := range packages {
+	for _, p := range s.inPackOrder(packages) {
 		if err := w.CopyTree(ctx, s.objects, p.Tree, seen); err != nil {
 			return 0, fmt.Errorf("%s: %w", p.NEVRA(), err)
 		}
@@ -187,9 +219,29 @@ func (s *Store) Unpack(ctx context.Context, name string) (objects int64, err err
 	if err := w.Flush(); err != nil {
 		return 0, err
 	}
-	if err := s.repo.SwapRef(ctx, ref, ostree.Checksum{}, c.Commit); err != nil {
-		return 0, err
-	}
 	objects, _ = w.Written()
-	return objects, s.setPackRef(ref, ostree.Checksum{})
+	return objects, s.makeLive(ctx, ref, c.Commit)
+}
+
+// makeLive lets a live reference take the place of a packed one. The commit is whole in the repository.
+func (s *Store) makeLive(ctx context.Context, ref string, commit ostree.Checksum) error {
+	release, err := s.repo.LockRefs(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	now, err := s.packRef(ref)
+	if err != nil {
+		return err
+	}
+	if now.commit != commit {
+		return fmt.Errorf("%s has changed meanwhile; unpack it again", ref)
+	}
+	if err := s.repo.MarkWhole(commit); err != nil {
+		return err
+	}
+	if err := s.repo.SwapRefLocked(ref, ostree.Checksum{}, commit); err != nil {
+		return err
+	}
+	return s.writePackRef(ref, packRef{})
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/weld-linux/weld-bridge/internal/ostree"
 )
 
 // packNames gives the packs of a store, which are named by their content.
@@ -107,6 +109,43 @@ func TestPack(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, exportAll(t, s, "c")); diff != "" {
 		t.Errorf("exports differ after unpack:\n%s", diff)
+	}
+	sound(t, s)
+}
+
+// TestImportIntoPacked: what packs have is not written again for a packed collection, which names these packs then; and for a live one all is.
+func TestImportIntoPacked(t *testing.T) {
+	rpms := versions(t)
+	s := newStore(t)
+	importAll(t, s, "c", ImportOptions{}, rpms[:4]...)
+	mustPack(t, s, "c")
+	importAll(t, s, "d", ImportOptions{}, rpms[4:]...)
+	mustPack(t, s, "d")
+	importAll(t, s, "c", ImportOptions{}, rpms...)
+	for o := range s.repo.Objects() {
+		if o.Type == ostree.TypeFile {
+			t.Errorf("%s is loose", o)
+		}
+	}
+	ref, err := collectionRef("c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := s.packRef(ref); err != nil || len(r.packs) != 2 {
+		t.Errorf("packs %q, %v", r.packs, err)
+	}
+	sound(t, s)
+	importAll(t, s, "live", ImportOptions{}, rpms...)
+	for _, name := range []string{"c", "d"} {
+		if err := s.Drop(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.GC(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(exportAll(t, s, "live")); got != len(rpms) {
+		t.Errorf("%d of %d packages", got, len(rpms))
 	}
 	sound(t, s)
 }

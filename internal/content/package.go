@@ -174,7 +174,33 @@ func (p *Package) Exports() ([]Export, error) {
 	if doc.Version != 1 || len(doc.Exports) == 0 {
 		return nil, fmt.Errorf("%s: exports: version %d with %d entries is not known", p.NEVRA(), doc.Version, len(doc.Exports))
 	}
+	for i := range doc.Exports {
+		if err := doc.Exports[i].check(); err != nil {
+			return nil, fmt.Errorf("%s: exports: %w", p.NEVRA(), err)
+		}
+	}
 	return doc.Exports, nil
+}
+
+// check says what is wrong with an export that was read: file names are made of its digest, and places in a file of its offsets.
+func (e *Export) check() error {
+	if !isHex(e.SHA256, 64) {
+		return fmt.Errorf("bad SHA-256 %.70q", e.SHA256)
+	}
+	for _, key := range e.Keys {
+		if key != unknownKey && !isHex(key, 16) {
+			return fmt.Errorf("bad key ID %.70q", key)
+		}
+	}
+	if e.Header < rpmfile.LeadSize || e.Payload <= e.Header || e.Size < e.Payload {
+		return fmt.Errorf("header at %d to %d of %d bytes", e.Header, e.Payload, e.Size)
+	}
+	return nil
+}
+
+// isHex tells whether s is n hexadecimal digits in lower case.
+func isHex(s string, n int) bool {
+	return len(s) == n && strings.Trim(s, "0123456789abcdef") == ""
 }
 
 // Form says which of a package's exports is meant. The zero value is the file that was imported.

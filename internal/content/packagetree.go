@@ -132,12 +132,14 @@ func addFiles(from objects, w *ostree.Writer, tree ostree.Checksum, files map[st
 		return tree, err
 	}
 	for name, b := range files {
-		if _, ok := d.File(name); ok {
-			continue
-		}
 		sum, err := w.PutBytes(plainFile, b)
 		if err != nil {
 			return tree, err
+		}
+		if have, ok := d.File(name); ok && have != sum {
+			return tree, fmt.Errorf("%s: another file of this name is there", name) // names hold 48 bits of a digest
+		} else if ok {
+			continue
 		}
 		d.Files = append(d.Files, ostree.TreeFile{Name: name, File: sum})
 		d.Sort()

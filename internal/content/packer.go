@@ -24,6 +24,7 @@ type packer struct {
 	s        *Store
 	compress pack.Compressor
 	except   map[string]bool // packs that count for nothing
+	skip     *ostree.Set     // trees of packages that need not be looked at; nil for none
 	goOn     bool            // a file that cannot be read is noted and left out
 	unread   []pack.Key      // what was left out
 	faults   []error         // and why
@@ -75,7 +76,9 @@ func (p *packer) run(list []*Collection) error {
 			return err
 		}
 		for _, m := range members {
-			packages[m.Tree] = m
+			if p.skip == nil || !p.skip.Has(m.object()) {
+				packages[m.Tree] = m
+			}
 		}
 	}
 	last := ""
@@ -248,26 +251,26 @@ func (p *packer) look(it *item) error {
 	defer f.Close()
 	prefix := f.Info.Prefix()
 	it.Size = int64(len(prefix)) + f.Size
-	content := io.Reader(f)
-	if it.Size > keepBytes {
-		magic := make([]byte, 2)
-		if _, err := io.ReadFull(f, magic); err != nil {
-			return err
-		}
-		if it.Size > largeFile || string(magic) != "\x1f\x8b" {
-			return nil
-		}
-		content = io.MultiReader(bytes.NewReader(magic), f)
-	}
-	b := make([]byte, it.Size)
-	copy(b, prefix)
-	if _, err := io.ReadFull(content, b[len(prefix):]); err != nil {
+	head := make([]byte, min(pack.CodingHead, f.Size))
+	if _, err := io.ReadFull(f, head); err != nil {
 		return err
 	}
-	if apart, ok := pack.TakeApart(b, len(prefix)); ok {
-		it.plain, it.Size, it.Apart = apart, int64(len(apart)), true
-	} else if it.Size <= keepBytes {
-		it.plain = b
+	coding := pack.CodingOf(head)
+	if it.Size > keepBytes && (coding != pack.Gzip || it.Size > largeFile) {
+		if coding == pack.X86 && it.Size <= pack.MaxFrame {
+			it.Coding = coding
+		}
+		return nil
+	}
+	b := make([]byte, it.Size)
+	n := copy(b, prefix)
+	n += copy(b[n:], head)
+	if err := fill(f, b[n:]); err != nil {
+		return err
+	}
+	size := it.Size
+	if b, it.Coding = pack.Encode(b, len(prefix)); it.Coding == pack.Gzip || size <= keepBytes {
+		it.plain, it.Size = b, int64(len(b))
 	}
 	return nil
 }

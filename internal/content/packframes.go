@@ -335,15 +335,26 @@ func (p *packer) read(it item) error {
 		return err
 	}
 	defer f.Close()
+	start := len(p.buffer)
 	p.buffer = append(p.buffer, f.Info.Prefix()...)
 	at := len(p.buffer)
 	p.buffer = slices.Grow(p.buffer, int(f.Size))[:at+int(f.Size)]
-	if _, err := io.ReadFull(f, p.buffer[at:]); err != nil {
+	if err := fill(f, p.buffer[at:]); err != nil {
+		return fmt.Errorf("object %s: %w", it.Key, err)
+	}
+	if it.Coding == pack.X86 {
+		pack.EncodeX86(p.buffer[start:])
+	}
+	return nil
+}
+
+// fill reads a file to its end, where its digest is compared, into b, which must have its size.
+func fill(f *ostree.File, b []byte) error {
+	if _, err := io.ReadFull(f, b); err != nil {
 		return err
 	}
-	// The digest is compared at the end of the file.
 	if n, err := f.Read(make([]byte, 1)); n > 0 || !errors.Is(err, io.EOF) {
-		return fmt.Errorf("object %s: %w", it.Key, errors.Join(err, io.ErrUnexpectedEOF))
+		return errors.Join(err, io.ErrUnexpectedEOF)
 	}
 	return nil
 }

@@ -3,8 +3,6 @@ package content
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -14,14 +12,16 @@ import (
 
 	"github.com/weld-linux/weld-bridge/internal/ostree"
 	"github.com/weld-linux/weld-bridge/internal/pack"
+	"github.com/weld-linux/weld-bridge/internal/remote"
 )
 
 // packedPush is what a push needs to know where the collection is a packed one there: its packs go whole, and its reference names them.
 type packedPush struct {
-	theirs []string // what the reference there names
-	names  []string // packs of what is sent, all of them there
-	packs  int      // written there
-	whole  bool     // all packs of the collection there were brought here to read from
+	listed  []string // what the reference there names, or all that there is where it names none
+	stale   string   // of these, the one of the upper trees alone
+	sent    []string // packs of what is pushed, all of them there
+	written int      // packs that were not there
+	brought bool     // the packs there were brought here to read from
 }
 
 // lookPacked decides whether the collection is, or becomes, a packed one there.
@@ -37,125 +37,148 @@ func (p *Push) lookPacked(r foreignRef) error {
 		}
 	}
 	switch {
-	case !packed && p.packed != nil || packed && p.packed == nil && p.looked:
+	case p.looked && packed != (p.packed != nil):
 		return fmt.Errorf("%s: collection %s has been packed or unpacked meanwhile; push it again", p.place, p.collection)
 	case packed && p.packed == nil:
 		p.packed = &packedPush{}
 	}
 	p.looked = true
 	if packed {
-		p.ref, p.packed.theirs, p.packed.whole = packRefFile(ref), r.packs, false
+		p.ref, p.packed.listed, p.packed.brought = packRefFile(ref), r.packs, false
 	}
 	return nil
 }
 
-// readUpper brings the pack that tells what is in the packed collection there, or all packs where its reference does not say which.
-func (p *Push) readUpper(ctx context.Context) error {
-	names, err := p.there.packNames(ctx, foreignRef{file: p.ref, packs: p.packed.theirs})
+// onlyOne makes sure, after a collection was made, that nobody has made the other kind of it at the same moment.
+func (p *Push) onlyOne(ctx context.Context) error {
+	ref, err := collectionRef(p.collection)
 	if err != nil {
 		return err
 	}
-	first := names
-	if len(p.packed.theirs) > 0 {
-		first = names[:1]
+	other := packRefFile(ref)
+	if p.packed != nil {
+		if other, err = ostree.RefPath(ref); err != nil {
+			return err
+		}
 	}
-	p.packed.theirs = names
-	if _, err := p.store.fetchPacks(ctx, p.there, first, false); err != nil {
+	b, err := remote.Read(ctx, p.place, other)
+	if err == nil && b != nil {
+		err = fmt.Errorf("%s: collection %s was made there live and packed at the same moment, and the live one counts: push the packed one again", p.place, p.collection)
+	}
+	return err
+}
+
+// readUpper brings the pack that tells what is in the packed collection there, and the others where that one does not tell it.
+func (p *Push) readUpper(ctx context.Context) (err error) {
+	if p.packed.listed, err = p.there.packsOf(ctx, foreignRef{file: p.ref, packs: p.packed.listed}); err != nil {
 		return err
 	}
-	if _, err := p.theirMembers(); err != nil { // the place has put its packs together
+	if err := p.bring(ctx, p.packed.listed[:min(len(p.packed.listed), 1)]); err != nil {
+		return err
+	}
+	if _, err := p.theirMembers(); err != nil {
 		return p.bringTheirs(ctx)
 	}
 	return nil
 }
 
-// bringTheirs brings the packs of the collection there, to join packages with what is in them.
+// bringTheirs brings all packs of the collection there, to read what is in them.
 func (p *Push) bringTheirs(ctx context.Context) error {
-	if p.packed == nil || p.packed.whole {
+	if p.packed == nil || p.packed.brought {
 		return nil
 	}
-	p.packed.whole = true
-	_, err := p.store.fetchPacks(ctx, p.there, p.packed.theirs, false)
+	p.packed.brought = true
+	return p.bring(ctx, p.packed.listed)
+}
+
+func (p *Push) bring(ctx context.Context, names []string) error {
+	faults, err := p.store.fetchPacks(ctx, p.there, names, false)
+	p.failed = append(p.failed, faults...)
 	return err
 }
 
-// sendPacks sends the packs of packages whole, as far as they are not there and enough of what they hold is needed.
-func (p *Push) sendPacks(ctx context.Context, items []Incoming) error {
+// findStale looks whether the first of the packs there holds upper trees alone: the one that this push makes takes its place.
+func (p *Push) findStale(upper []ostree.Object) {
+	keys := map[pack.Key]bool{}
+	for _, o := range upper {
+		keys[keyOf(o)] = true
+	}
+	p.packed.stale = ""
+	for _, set := range p.there.sets {
+		for _, held := range set.Packs() {
+			if slices.Index(p.packed.listed, held.Name) == 0 && held.Each(func(o pack.Object) bool { return keys[o.Key] }) {
+				p.packed.stale = held.Name
+			}
+		}
+	}
+}
+
+// sendPacks sends the packs of packages whole, as far as they are not there and enough of what they hold is needed. It gives the number of
+// objects that are in none of them.
+func (p *Push) sendPacks(ctx context.Context, items []Incoming) (rest int, err error) {
 	if len(items) == 0 {
-		return nil
+		return 0, nil
 	}
-	names, err := listPacks(ctx, p.place)
+	there, err := listPacks(ctx, p.place)
 	if err != nil {
-		return err
-	}
-	there := map[string]bool{}
-	for _, name := range names {
-		there[name] = true
+		return 0, err
 	}
 	need := ostree.NewSet()
-	for _, item := range items { // what cannot be read, Send names
-		p.all.WalkTree(ctx, item.Tree, need)
-	}
-	for entry, tree := range p.mine {
-		if p.theirs[entry] == tree && ctx.Err() == nil {
-			p.all.WalkTree(ctx, tree, p.have)
+	var read []Incoming
+	for _, item := range items {
+		if p.all.WalkTree(ctx, item.Tree, need) == nil { // else Send names it
+			read = append(read, item)
 		}
 	}
-	if err := errors.Join(ctx.Err(), p.have.Each(func(o ostree.Object) error { need.Remove(o); return nil })); err != nil {
-		return err
+	if err := ctx.Err(); err != nil {
+		return 0, err
 	}
-	chosen := choosePacks(p.store.packs, need, there)
-	for _, held := range p.store.packs.Packs() {
-		if !slices.Contains(chosen, held.Name) {
-			continue
-		}
-		if !there[held.Name] {
-			damage, err := p.sendPack(ctx, held.Name)
+	for _, chosen := range choosePacks(p.store.packs, need, there) {
+		if !slices.Contains(there, chosen.Name) {
+			damage, err := p.sendPack(ctx, filepath.Join(p.store.repo.Dir(), packsDir), chosen.Name)
 			if err != nil {
-				return err
+				return 0, err
 			}
 			if damage != nil {
-				p.failed = append(p.failed, fmt.Errorf("pack %s: %w; its objects go one by one", held.Name, damage))
+				p.failed = append(p.failed, fmt.Errorf("pack %s: %w; its objects go one by one", chosen.Name, damage))
+				rest += chosen.Objects()
 				continue
 			}
 		}
-		p.packed.names = append(p.packed.names, held.Name)
-		held.Each(func(o pack.Object) bool {
+		p.packed.sent = append(p.packed.sent, chosen.Name)
+		chosen.Each(func(o pack.Object) bool {
 			p.have.Add(objectOf(o.Key))
 			return true
 		})
 	}
-	return nil
+	if rest += need.Len(); rest == 0 {
+		for _, item := range read {
+			p.sent[item.Entry] = true
+		}
+	}
+	return rest, nil
 }
 
 // sendPack sends a pack whose bytes are what its name says.
-func (p *Push) sendPack(ctx context.Context, name string) (damage, err error) {
-	f, err := os.Open(filepath.Join(p.store.repo.Dir(), packsDir, name))
+func (p *Push) sendPack(ctx context.Context, dir, name string) (damage, err error) {
+	f, err := os.Open(filepath.Join(dir, name))
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	sum := sha256.New()
-	size, err := io.Copy(sum, f)
-	if err != nil {
-		return err, ctx.Err()
+	size, damage := copyNamed(io.Discard, f, name)
+	if damage != nil {
+		return damage, ctx.Err()
 	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got+pack.Suffix != name {
-		return fmt.Errorf("damaged: its SHA-256 is %s", got), nil
-	}
-	return nil, p.putPack(ctx, name, size, f)
-}
-
-func (p *Push) putPack(ctx context.Context, name string, size int64, f io.ReadSeeker) error {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return err
+		return nil, err
 	}
 	if err := p.place.Put(ctx, packFile(name), size, f); err != nil {
-		return staged("send", err)
+		return nil, staged("send", err)
 	}
-	p.packed.packs++
+	p.packed.written++
 	p.bytes += size
-	return nil
+	return nil, nil
 }
 
 // upperFrame is the size in bytes from which on a frame of upper trees is ended.
@@ -163,11 +186,22 @@ const upperFrame = 4 << 20
 
 // sendUpperPack makes a small pack of the upper trees and sends it. A collection is told by it without any other pack.
 func (p *Push) sendUpperPack(ctx context.Context, upper []ostree.Object) (name string, err error) {
-	dir, err := os.MkdirTemp(filepath.Join(p.store.repo.Dir(), "tmp"), "upper-")
+	dir, err := p.store.newPackDir()
 	if err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(dir)
+	if name, err = p.packUpper(dir, upper); err != nil {
+		return "", err
+	}
+	if ok, err := p.place.Has(ctx, packFile(name)); ok || err != nil {
+		return name, err
+	}
+	damage, err := p.sendPack(ctx, dir, name)
+	return name, errors.Join(damage, err)
+}
+
+func (p *Push) packUpper(dir string, upper []ostree.Object) (name string, err error) {
 	w, err := pack.Create(dir, pack.Default())
 	if err != nil {
 		return "", err
@@ -175,86 +209,62 @@ func (p *Push) sendUpperPack(ctx context.Context, upper []ostree.Object) (name s
 	defer w.Abort()
 	var frame []pack.Object
 	var plain bytes.Buffer
-	seen := map[ostree.Object]bool{}
-	end := func() error {
-		if len(frame) == 0 {
-			return nil
-		}
-		err := w.Frame(frame, plain.Bytes())
-		frame = frame[:0]
-		plain.Reset()
-		return err
-	}
-	for _, o := range upper {
-		if seen[o] {
-			continue
-		}
-		seen[o] = true
-		b, err := p.all.ReadMetadata(o)
-		if err != nil {
-			return "", err
-		}
-		frame = append(frame, pack.Object{Key: keyOf(o), Size: int64(len(b))})
-		plain.Write(b)
-		if plain.Len() > upperFrame {
-			if err := end(); err != nil {
+	seen := ostree.NewSet()
+	for i, o := range upper {
+		if seen.Add(o) {
+			b, err := p.all.ReadMetadata(o)
+			if err != nil {
 				return "", err
 			}
+			frame = append(frame, pack.Object{Key: keyOf(o), Size: int64(len(b))})
+			plain.Write(b)
+		}
+		if len(frame) > 0 && (plain.Len() > upperFrame || i == len(upper)-1) {
+			if err := w.Frame(frame, plain.Bytes()); err != nil {
+				return "", err
+			}
+			frame = frame[:0]
+			plain.Reset()
 		}
 	}
-	if err := end(); err != nil {
-		return "", err
-	}
-	if name, err = w.Finish(); err != nil {
-		return "", err
-	}
-	f, err := os.Open(filepath.Join(dir, name))
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return "", err
-	}
-	if ok, err := p.place.Has(ctx, packFile(name)); ok || err != nil {
-		return name, err
-	}
-	return name, p.putPack(ctx, name, info.Size(), f)
+	return w.Finish()
 }
 
-// packedRef gives what the reference there is to say.
-func (p *Push) packedRef(ctx context.Context, next ostree.Checksum) ([]byte, error) {
-	upper, err := upperObjects(p.all, next)
-	if err != nil {
+// packedRef brings the upper trees there and gives what the reference there is to say.
+func (p *Push) packedRef(ctx context.Context, next ostree.Checksum, upper []ostree.Object) ([]byte, error) {
+	// Of many who push at once most would send in vain.
+	if now, err := remote.Read(ctx, p.place, p.ref); err != nil {
 		return nil, err
+	} else if !bytes.Equal(now, p.raw) {
+		return nil, fmt.Errorf("%s/%s: %w", p.place, p.ref, remote.ErrMoved)
 	}
 	first, err := p.sendUpperPack(ctx, upper)
 	if err != nil {
 		return nil, err
 	}
-	packs := slices.Concat(p.packed.theirs, p.packed.names)
+	packs := slices.Concat(p.packed.listed, p.packed.sent)
 	slices.Sort(packs)
-	packs = slices.DeleteFunc(slices.Compact(packs), func(name string) bool { return name == first })
-	return formatPackRef(next, slices.Insert(packs, 0, first)), nil
+	packs = slices.DeleteFunc(slices.Compact(packs), func(name string) bool { return name == first || name == p.packed.stale })
+	return packRef{next, slices.Insert(packs, 0, first)}.bytes(), nil
 }
 
 // move brings the upper trees of a commit there and lets the reference name it.
 func (p *Push) move(ctx context.Context, next ostree.Checksum) error {
+	upper, err := upperObjects(p.all, next)
+	if err != nil {
+		return err
+	}
 	content := []byte(next.String() + "\n")
 	if p.packed == nil {
-		upper, err := upperObjects(p.all, next)
-		if err == nil {
-			err = p.sendUpper(ctx, upper)
-		}
-		if err != nil {
-			return err
-		}
+		err = parallel(ctx, requests, upper, p.send)
 	} else {
-		var err error
-		if content, err = p.packedRef(ctx, next); err != nil {
-			return err
-		}
+		content, err = p.packedRef(ctx, next, upper)
 	}
-	return p.place.Swap(ctx, p.ref, p.raw, content)
+	if err != nil {
+		return err
+	}
+	if err := p.place.Swap(ctx, p.ref, p.raw, content); err != nil || p.raw != nil {
+		return err
+	}
+	return p.onlyOne(ctx)
 }

@@ -1,7 +1,6 @@
 package content
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -9,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,43 +19,6 @@ import (
 	"github.com/weld-linux/weld-bridge/internal/pack"
 	"github.com/weld-linux/weld-bridge/internal/remote"
 )
-
-// packFile is the name of a pack below a store.
-func packFile(name string) string { return packsDir + "/" + name }
-
-// packRefFile is the name of the reference of a packed collection below a store.
-func packRefFile(ref string) string { return packsDir + "/" + packRefs + "/" + url.PathEscape(ref) }
-
-// isPackName tells whether a file can be a pack.
-func isPackName(name string) bool {
-	digits, ok := strings.CutSuffix(name, pack.Suffix)
-	sum, err := ostree.ParseChecksum(digits)
-	return ok && err == nil && sum.String() == digits
-}
-
-// parsePackRef reads the reference of a packed collection: its commit, and where a push has written it the packs, the one with the upper
-// trees first.
-func parsePackRef(b []byte) (commit ostree.Checksum, packs []string, err error) {
-	first, rest, ok := strings.Cut(string(b), "\n")
-	if !ok || rest != "" && !strings.HasSuffix(rest, "\n") {
-		return commit, nil, errors.New("not a reference")
-	}
-	if commit, err = ostree.ParseChecksum(first); err != nil {
-		return commit, nil, err
-	}
-	for name := range strings.Lines(rest) {
-		name = strings.TrimSuffix(name, "\n")
-		if !isPackName(name) {
-			return commit, nil, fmt.Errorf("%q is not the name of a pack", name)
-		}
-		packs = append(packs, name)
-	}
-	return commit, packs, nil
-}
-
-func formatPackRef(commit ostree.Checksum, packs []string) []byte {
-	return []byte(strings.Join(append([]string{commit.String()}, packs...), "\n") + "\n")
-}
 
 // packedSession lets a collection that is no live one be a packed one, for as long as the store is open: what is put into it need not be
 // loose as far as packs have it.
@@ -103,46 +65,61 @@ func (s *Store) TakePacks(ctx context.Context, from *Foreign, theirs, ours strin
 	if err := s.packs.Hold(); err != nil {
 		return nil, err
 	}
-	if from.store != nil {
-		if live {
-			return nil, nil
-		}
-		need, err := s.lacking(ctx, from, there.commit, now)
-		if err != nil {
-			return nil, err
-		}
-		return s.fetchPacks(ctx, from, choosePacks(from.store.packs, need, nil), true)
+	if from.store == nil {
+		return s.placePacks(ctx, from, there, theirs, ours, !live)
 	}
-	return s.placePacks(ctx, from, there, theirs, ours, !live)
+	if live {
+		return nil, nil
+	}
+	missing, _, err := s.Compare(ctx, from, theirs, ours)
+	if err != nil {
+		return nil, err
+	}
+	need, err := s.lacking(ctx, from, there.commit, missing)
+	if err != nil {
+		return nil, err
+	}
+	chosen := choosePacks(from.store.packs, need, nil)
+	if faults, err = s.fetchPacks(ctx, from, namesOf(chosen), true); err != nil || need.Len() == 0 {
+		return faults, err
+	}
+	for _, p := range from.store.packs.Packs() { // what it had may be what is needed still
+		if p.Faulty() && !slices.Contains(chosen, p) {
+			faults = append(faults, fmt.Errorf("%s: pack %s: its index is damaged", from, p.Name))
+		}
+	}
+	return faults, nil
 }
 
 // placePacks brings packs of a place: first the one that tells what there is, and the others when something of it is missing here.
 func (s *Store) placePacks(ctx context.Context, from *Foreign, there foreignRef, theirs, ours string, install bool) ([]error, error) {
-	names, err := from.packNames(ctx, there)
+	names, err := from.packsOf(ctx, there)
 	if err != nil {
 		return nil, err
 	}
-	from.tiers = append(from.tiers, packTier{s.packs})
+	if here := (packTier{s.packs}); !slices.Contains(from.tiers, here) {
+		from.tiers = append(from.tiers, here)
+	}
 	first := min(len(names), 1)
 	faults, err := s.fetchPacks(ctx, from, names[:first], install)
 	if err != nil {
 		return faults, err
 	}
-	if more, _, err := s.Compare(ctx, from, theirs, ours); err == nil && len(more) == 0 || ctx.Err() != nil {
+	if missing, _, err := s.Compare(ctx, from, theirs, ours); err == nil && len(missing) == 0 || ctx.Err() != nil {
 		return faults, ctx.Err()
 	}
 	more, err := s.fetchPacks(ctx, from, names[first:], install)
 	return append(faults, more...), err
 }
 
-// packNames gives the packs of a packed collection of a place: those that its reference names, else all that there are.
-func (f *Foreign) packNames(ctx context.Context, there foreignRef) ([]string, error) {
-	if len(there.packs) > 0 {
-		return there.packs, nil
+// packsOf gives the packs of a packed collection of a place: those that its reference names, else all that there are.
+func (f *Foreign) packsOf(ctx context.Context, r foreignRef) ([]string, error) {
+	if len(r.packs) > 0 {
+		return r.packs, nil
 	}
 	names, err := listPacks(ctx, f.place)
 	if errors.Is(err, remote.ErrReadOnly) {
-		return nil, fmt.Errorf("%s: the reference %s does not name its packs, and a web server does not tell what there is: push the collection there", f, there.file)
+		return nil, fmt.Errorf("%s: the reference %s names no packs, and a web server does not tell what there is: run rpmstore pack on the store there", f, r.file)
 	}
 	return names, err
 }
@@ -160,23 +137,12 @@ func listPacks(ctx context.Context, place remote.Place) (names []string, err err
 	return names, nil
 }
 
-// lacking gives what a collection of another store of this machine reaches and no pack here has. What cannot be read there is left to
-// those who take it.
-func (s *Store) lacking(ctx context.Context, from *Foreign, commit, now ostree.Checksum) (*ostree.Set, error) {
+// lacking gives what packages and the upper trees of a collection of another store of this machine reach and no tier here has. What cannot be read
+// there is left to those who take it.
+func (s *Store) lacking(ctx context.Context, from *Foreign, commit ostree.Checksum, missing []Incoming) (*ostree.Set, error) {
 	need := ostree.NewSet()
-	there, err := readShards(from.objects, commit)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", from, err)
-	}
-	here, err := readShards(s.objects, now)
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range there.Dirs {
-		mine, _ := here.Dir(d.Name)
-		if mine.Tree != d.Tree {
-			from.objects.WalkTree(ctx, d.Tree, need)
-		}
+	for _, p := range missing {
+		from.objects.WalkTree(ctx, p.Tree, need)
 	}
 	upper, err := upperObjects(from.objects, commit)
 	if err != nil {
@@ -195,52 +161,51 @@ func (s *Store) lacking(ctx context.Context, from *Foreign, commit, now ostree.C
 	return lacking, err
 }
 
-// choosePacks gives the names of the packs to bring for what is needed, and takes what these hold out of need. Packs that are there
-// already come first and always. One of which little is needed is not worth bringing: its objects go alone.
-func choosePacks(set *pack.Set, need *ostree.Set, there map[string]bool) (names []string) {
-	type candidate struct {
-		*pack.Pack
-		bytes int64
-		there bool
-	}
-	var list []candidate
-	for _, p := range set.Packs() {
-		if _, _, size := liveObjects(p, need); size.live > 0 {
-			list = append(list, candidate{p, size.live, there[p.Name]})
+// choosePacks gives the packs to bring for what is needed, and takes what these hold out of need. Those that are there
+// already come first and always; then the one that has most of it. One of which little is needed is not worth bringing: its objects go alone.
+func choosePacks(set *pack.Set, need *ostree.Set, there []string) []*pack.Pack {
+	packs := set.Packs()
+	rank := map[*pack.Pack]int64{}
+	for _, p := range packs {
+		if slices.Contains(there, p.Name) {
+			rank[p] = math.MaxInt64
+		} else {
+			_, _, size := liveObjects(p, need)
+			rank[p] = size.live
 		}
 	}
-	slices.SortStableFunc(list, func(a, b candidate) int {
-		if a.there != b.there {
-			return map[bool]int{true: -1, false: 1}[a.there]
+	slices.SortStableFunc(packs, func(a, b *pack.Pack) int { return cmp.Compare(rank[b], rank[a]) })
+	return slices.DeleteFunc(packs, func(p *pack.Pack) bool {
+		live, _, size := liveObjects(p, need)
+		if live == 0 || rank[p] < math.MaxInt64 && (size.live*3 < size.all || !isPackName(p.Name)) {
+			return true
 		}
-		return cmp.Compare(b.bytes, a.bytes)
-	})
-	for _, c := range list {
-		live, _, size := liveObjects(c.Pack, need)
-		if live == 0 || !c.there && (size.live*3 < size.all || !isPackName(c.Name)) {
-			continue
-		}
-		names = append(names, c.Name)
-		c.Each(func(o pack.Object) bool {
+		p.Each(func(o pack.Object) bool {
 			need.Remove(objectOf(o.Key))
 			return true
 		})
+		return false
+	})
+}
+
+// newPackDir makes a directory for packs that do not have their place yet. What a crash leaves of it, GC removes.
+func (s *Store) newPackDir() (string, error) {
+	dir := filepath.Join(s.repo.Dir(), packsDir)
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return "", err
 	}
-	return names
+	return os.MkdirTemp(dir, "new-")
 }
 
 // fetchPacks brings packs that are not here. With install they become packs of the store when they are sound; the others are read through
 // from alone, and verified object by object. Damage is given as faults. The caller has a lock.
 func (s *Store) fetchPacks(ctx context.Context, from *Foreign, names []string, install bool) (faults []error, err error) {
-	here := map[string]bool{}
-	for _, p := range s.packs.Packs() {
-		here[p.Name] = true
-	}
-	if err := os.MkdirAll(filepath.Join(s.repo.Dir(), packsDir), 0o777); err != nil {
-		return nil, err
+	here := namesOf(s.packs.Packs())
+	for _, set := range from.sets {
+		here = append(here, namesOf(set.Packs())...)
 	}
 	for _, name := range names {
-		if here[name] {
+		if slices.Contains(here, name) {
 			continue
 		}
 		damage, err := s.fetchPack(ctx, from, name, install)
@@ -256,8 +221,7 @@ func (s *Store) fetchPacks(ctx context.Context, from *Foreign, names []string, i
 
 // fetchPack brings one pack. It gets its place when it is verified and on the disk.
 func (s *Store) fetchPack(ctx context.Context, from *Foreign, name string, install bool) (damage, err error) {
-	packs := filepath.Join(s.repo.Dir(), packsDir)
-	dir, err := os.MkdirTemp(packs, "new-")
+	dir, err := s.newPackDir()
 	if err != nil {
 		return nil, err
 	}
@@ -282,6 +246,7 @@ func (s *Store) fetchPack(ctx context.Context, from *Foreign, name string, insta
 		from.tiers, from.sets = append(from.tiers, packTier{set}), append(from.sets, set)
 		return damage, err
 	}
+	packs := filepath.Dir(dir)
 	if err := errors.Join(set.Close(), os.Rename(path, filepath.Join(packs, name))); err != nil {
 		return nil, err
 	}
@@ -299,19 +264,25 @@ func (f *Foreign) copyPack(ctx context.Context, name, path string) (damage, err 
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.New()
 	file := &failing{w: out}
-	_, damage = io.Copy(io.MultiWriter(file, sum), in)
-	if err := errors.Join(file.err, out.Sync(), out.Chmod(0o444), out.Close()); err != nil {
-		return nil, err
+	_, damage = copyNamed(file, in, name)
+	err = errors.Join(file.err, out.Sync())
+	if damage == nil { // another attempt writes a damaged one anew
+		err = errors.Join(err, out.Chmod(0o444))
 	}
-	if got := hex.EncodeToString(sum.Sum(nil)); damage == nil && got+pack.Suffix != name {
-		damage = fmt.Errorf("damaged: its SHA-256 is %s", got)
+	return damage, errors.Join(err, out.Close())
+}
+
+// copyNamed copies a pack, and compares its bytes with its name.
+func copyNamed(w io.Writer, r io.Reader, name string) (size int64, err error) {
+	sum := sha256.New()
+	if size, err = io.Copy(io.MultiWriter(w, sum), r); err != nil {
+		return size, err
 	}
-	if damage != nil { // another attempt may write it anew
-		return damage, os.Chmod(path, 0o644)
+	if got := hex.EncodeToString(sum.Sum(nil)); got+pack.Suffix != name {
+		err = fmt.Errorf("damaged: its SHA-256 is %s", got)
 	}
-	return nil, nil
+	return size, err
 }
 
 func (f *Foreign) openPack(ctx context.Context, name string) (in io.ReadCloser, err error) {
@@ -342,7 +313,7 @@ func (f *Foreign) fromPacks(w *ostree.Writer, o ostree.Object) bool {
 	return slices.ContainsFunc(f.tiers, func(t packTier) bool { return t.Has(o) && w.PutObject(t, o) == nil })
 }
 
-// packSource reads what packs of a place hold, as far as they were brought.
+// packSource reads what packs of a place hold, as far as they were brought, and else its loose objects.
 type packSource struct{ f *Foreign }
 
 func (p packSource) sources() ostree.Sources {
@@ -359,6 +330,15 @@ func (p packSource) OpenFile(sum ostree.Checksum) (*ostree.File, error) {
 
 func (p packSource) ReadMetadata(o ostree.Object) ([]byte, error) { return p.sources().ReadMetadata(o) }
 
+// readInPlace reads the packs of a place that is a directory where they are.
+func (f *Foreign) readInPlace(dir string) error {
+	set, err := pack.OpenSet(filepath.Join(dir, packsDir))
+	if err == nil {
+		f.tiers, f.sets = append(f.tiers, packTier{set}), append(f.sets, set)
+	}
+	return err
+}
+
 // closePacks ends the use of packs that serve this store alone.
 func (f *Foreign) closePacks() (err error) {
 	for _, set := range f.sets {
@@ -366,33 +346,4 @@ func (f *Foreign) closePacks() (err error) {
 	}
 	f.tiers, f.sets = nil, nil
 	return err
-}
-
-// relist lets the references that name their packs name those that stay when some go.
-func (s *Store) relist(gone []*pack.Pack) error {
-	refs, err := s.allPackRefs()
-	if err != nil {
-		return err
-	}
-	for ref, commit := range refs {
-		raw, err := os.ReadFile(s.packRefPath(ref))
-		if err != nil {
-			return err
-		}
-		if _, list, err := parsePackRef(raw); err != nil || len(list) == 0 {
-			continue
-		}
-		var names []string
-		for _, p := range s.packs.Packs() {
-			if !slices.ContainsFunc(gone, func(q *pack.Pack) bool { return p.Name == q.Name }) {
-				names = append(names, p.Name)
-			}
-		}
-		if next := formatPackRef(commit, names); !bytes.Equal(next, raw) {
-			if err := atomicfile.Write(s.packRefPath(ref), next, 0o644); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

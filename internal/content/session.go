@@ -33,9 +33,9 @@ type Session struct {
 
 	mu      sync.Mutex
 	cond    *sync.Cond
-	w       *ostree.Writer
-	began   time.Time // when the writer did
-	active  int       // packages between begin and the answer to their edit
+	w       *ostree.Writer // nil while nothing is under way: then whoever wants to remove objects need not wait
+	began   time.Time      // when the writer did
+	active  int            // packages between begin and the answer to their edit
 	pending []pendingEdit
 	since   time.Time // when the first of pending came
 	pause   time.Duration
@@ -59,11 +59,14 @@ func (s *Store) Session(ctx context.Context, collection string, jobs int) (*Sess
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.write(ctx, ref)
+	w, err := s.write(ctx, ref) // a store that cannot be written to is told before the first package
+	if err == nil {
+		err = w.Close()
+	}
 	if err != nil {
 		return nil, err
 	}
-	se := &Session{store: s, collection: collection, ref: ref, w: w, began: time.Now(), jobs: make(chan struct{}, max(jobs, 1)), stop: ctx.Done(), pause: firstPause}
+	se := &Session{store: s, collection: collection, ref: ref, jobs: make(chan struct{}, max(jobs, 1)), stop: ctx.Done(), pause: firstPause}
 	se.cond = sync.NewCond(&se.mu)
 	return se, nil
 }
@@ -79,7 +82,7 @@ func (s *Session) Close() error {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
-	return s.w.Close()
+	return s.rest()
 }
 
 // slot waits until a package may be worked on; leave, which may be called again, lets the next one. The time that ctx gives counts from
@@ -104,48 +107,59 @@ func (s *Session) slot(ctx context.Context) (work context.Context, leave func(),
 		return nil, nil, ctx.Err()
 	}
 	stop := bulk.Working(ctx)
-	leave = sync.OnceFunc(func() { stop(); <-s.jobs })
+	free := sync.OnceFunc(func() { stop(); <-s.jobs })
 	if !limited {
-		return ctx, leave, nil
+		return ctx, free, nil
 	}
 	work, cancel := context.WithTimeout(patient, limit)
-	return work, func() { cancel(); leave() }, nil
+	return work, func() { cancel(); free() }, nil
+}
+
+// work lets prepare make an edit of one package in a slot, publishes it and gives the package that came of it; nil when prepare gives no edit.
+func (s *Session) work(ctx context.Context, prepare func(context.Context, *ostree.Writer) (*edit, error)) (*Package, error) {
+	ctx, leave, err := s.slot(ctx)
+	if err != nil {
+		return nil, staged("begin", err)
+	}
+	defer leave()
+	w, err := s.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.end()
+	e, err := prepare(ctx, w)
+	leave()
+	if e == nil || err != nil {
+		return nil, err
+	}
+	if err := s.publish(e); err != nil {
+		return nil, staged("publish", err)
+	}
+	return &Package{Tree: e.final, entry: e.entry, store: s.store, from: s.store.objects}, nil
 }
 
 // begin enters a package and gives the writer for its objects; end must follow.
 func (s *Session) begin(ctx context.Context) (*ostree.Writer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// When somebody waits for the exclusive lock, no more packages are taken until those under way are published.
+	for s.w != nil && time.Since(s.began) > leastHold && s.store.repo.Contended() {
+		s.kick()
+		s.cond.Wait()
+	}
 	if s.closed {
 		return nil, fmt.Errorf("import into %s: the session is closed", s.collection)
 	}
-	if err := s.yield(ctx); err != nil {
-		return nil, err
-	}
-	s.active++
-	return s.w, nil
-}
-
-// yield lets somebody have the exclusive lock who waits for it: it takes no more packages, waits for those under way to be
-// published, and takes the shared lock anew.
-func (s *Session) yield(ctx context.Context) error {
-	for time.Since(s.began) > leastHold && s.store.repo.Contended() {
-		if s.active > 0 || s.busy {
-			s.kick()
-			s.cond.Wait()
-			continue
-		}
-		if err := s.w.Close(); err != nil {
-			return err
-		}
-		w, err := s.store.write(ctx, s.ref)
+	if s.w == nil {
+		// The time of one package does not limit the wait for gc, which all of them share.
+		w, err := s.store.write(context.WithoutCancel(ctx), s.ref)
 		if err != nil {
-			s.closed = true
-			return err
+			return nil, staged("begin", err)
 		}
 		s.w, s.began = w, time.Now()
 	}
-	return nil
+	s.active++
+	return s.w, nil
 }
 
 // end leaves a package. Without an edit it came to nothing.
@@ -154,7 +168,18 @@ func (s *Session) end() {
 	defer s.mu.Unlock()
 	s.active--
 	s.kick()
+	s.rest()
 	s.cond.Broadcast()
+}
+
+// rest gives the writer up, and with it the shared lock, when nothing is under way.
+func (s *Session) rest() error {
+	if s.w == nil || s.active > 0 || s.busy {
+		return nil
+	}
+	w := s.w
+	s.w = nil
+	return w.Close()
 }
 
 // publish waits until an edit is part of the collection.
@@ -216,5 +241,6 @@ func (s *Session) flush(list []pendingEdit) {
 	defer s.mu.Unlock()
 	s.busy = false
 	s.kick()
+	s.rest()
 	s.cond.Broadcast()
 }

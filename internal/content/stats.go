@@ -49,7 +49,7 @@ type Kept struct {
 	Bytes  int64  `json:"bytes"`
 }
 
-// Stats reads the store through. Deferred payloads are counted, not listed.
+// Stats reads the headers and documents of all packages. Deferred payloads are counted, not listed.
 func (s *Store) Stats(ctx context.Context) (*Stats, error) {
 	release, err := s.repo.LockShared(ctx)
 	if err != nil {
@@ -66,23 +66,20 @@ func (s *Store) Stats(ctx context.Context) (*Stats, error) {
 	if err != nil {
 		return nil, err
 	}
-	sizes := map[ostree.Checksum]int64{}
+	seen := ostree.NewMarks()
 	for _, p := range all {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := st.add(p, sizes); err != nil {
+		if err := st.add(p, seen); err != nil {
 			return nil, err
 		}
-	}
-	for _, n := range sizes {
-		st.UniqueBytes += n
 	}
 	sort.Slice(st.KeptPackages, func(i, j int) bool { return st.KeptPackages[i].NEVRA < st.KeptPackages[j].NEVRA })
 	return st, s.measure(ctx, st)
 }
 
-func (st *Stats) add(p *Package, sizes map[ostree.Checksum]int64) error {
+func (st *Stats) add(p *Package, seen *ostree.Marks) error {
 	r, err := p.Recipe()
 	if err != nil {
 		return err
@@ -91,13 +88,9 @@ func (st *Stats) add(p *Package, sizes map[ostree.Checksum]int64) error {
 	if err != nil {
 		return err
 	}
-	raw, err := p.Header()
+	parts, err := p.parts(list[0])
 	if err != nil {
 		return err
-	}
-	h, err := rpmfile.ParseHeader(raw)
-	if err != nil {
-		return fmt.Errorf("%s: %w", p.NEVRA(), err)
 	}
 	st.Packages++
 	st.RPMBytes += list[0].Size
@@ -112,15 +105,17 @@ func (st *Stats) add(p *Package, sizes map[ostree.Checksum]int64) error {
 		tally(st.Encoders, r.Encoder.String(), r.Size)
 	}
 	tally(st.Payloads, outcome, r.Size)
-	version := h.String(rpmfile.TagRPMVersion)
+	version := parts.Header.String(rpmfile.TagRPMVersion)
 	if version == "" {
 		version = "unknown"
 	}
 	tally(st.Builders, "rpm "+version+": "+outcome, r.Size)
-	return p.contents(func(sum ostree.Checksum, size int64) {
+	return p.contents(parts, func(file ostree.Object, size int64) {
 		st.ContentBytes += size
-		sizes[sum] = size
-	}, sizes)
+		if seen.Add(file) {
+			st.UniqueBytes += size
+		}
+	})
 }
 
 func tally(m map[string]Tally, name string, size int64) {
@@ -130,52 +125,87 @@ func tally(m map[string]Tally, name string, size int64) {
 	m[name] = t
 }
 
-// contents visits every file of the package's payload with its size; sizes that are known already are not read.
-func (p *Package) contents(visit func(ostree.Checksum, int64), known map[ostree.Checksum]int64) error {
+// contents visits every file of the package's payload with its size, which the header tells of nearly all.
+func (p *Package) contents(parts *rpmfile.Package, visit func(file ostree.Object, size int64)) error {
 	tree, err := p.from.ReadTree(p.Tree)
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{nameFiles, nameExtra} {
-		dir, ok := tree.Dir(name)
-		if !ok {
-			continue
-		}
-		if err := p.walk(dir.Tree, func(sum ostree.Checksum) error {
-			size, ok := known[sum]
-			if !ok {
-				f, err := p.from.OpenFile(sum)
-				if err != nil {
-					return err
-				}
-				size = f.Size
-				f.Close()
-			}
-			visit(sum, size)
-			return nil
-		}); err != nil {
+	c := contents{from: p.from, visit: visit}
+	if dir, ok := tree.Dir(nameExtra); ok { // these have no path
+		if err := c.walk(dir.Tree, ""); err != nil {
 			return fmt.Errorf("%s: %w", p.NEVRA(), err)
+		}
+	}
+	dir, ok := tree.Dir(nameFiles)
+	if !ok {
+		return nil
+	}
+	files, err := parts.Files()
+	if err == nil {
+		c.sizes = fileSizes(files)
+		err = c.walk(dir.Tree, "")
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.NEVRA(), err)
+	}
+	return nil
+}
+
+// fileSizes gives the sizes of files by their paths in the tree; a path that a header has twice is left out.
+func fileSizes(files []rpmfile.File) map[string]int64 {
+	sizes, twice := make(map[string]int64, len(files)), []string(nil)
+	for _, f := range files {
+		key, size := pathKey(f.Path), int64(0)
+		if f.IsRegular() {
+			size = int64(f.Size)
+		}
+		if _, ok := sizes[key]; ok {
+			twice = append(twice, key)
+		}
+		sizes[key] = size
+	}
+	for _, key := range twice {
+		delete(sizes, key)
+	}
+	return sizes
+}
+
+// contents walks through a package's files.
+type contents struct {
+	from  objects
+	sizes map[string]int64
+	visit func(ostree.Object, int64)
+}
+
+func (c *contents) walk(tree ostree.Checksum, path string) error {
+	d, err := c.from.ReadTree(tree)
+	if err != nil {
+		return err
+	}
+	for _, f := range d.Files {
+		size, ok := c.sizes[path+f.Name]
+		if !ok {
+			if size, err = c.size(f.File); err != nil {
+				return err
+			}
+		}
+		c.visit(ostree.Object{Type: ostree.TypeFile, Checksum: f.File}, size)
+	}
+	for _, sub := range d.Dirs {
+		if err := c.walk(sub.Tree, path+sub.Name+"/"); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (p *Package) walk(tree ostree.Checksum, visit func(ostree.Checksum) error) error {
-	d, err := p.from.ReadTree(tree)
+func (c *contents) size(file ostree.Checksum) (int64, error) {
+	f, err := c.from.OpenFile(file)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	for _, f := range d.Files {
-		if err := visit(f.File); err != nil {
-			return err
-		}
-	}
-	for _, sub := range d.Dirs {
-		if err := p.walk(sub.Tree, visit); err != nil {
-			return err
-		}
-	}
-	return nil
+	return f.Size, f.Close()
 }
 
 // measure adds up what the store takes.
@@ -250,28 +280,25 @@ func (p *Package) Describe() (*Description, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := p.Header()
+	list, err := p.Exports()
 	if err != nil {
 		return nil, err
 	}
-	h, err := rpmfile.ParseHeader(raw)
+	parts, err := p.parts(list[0])
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p.NEVRA(), err)
+		return nil, err
 	}
 	d := &Description{
-		NEVRA: p.NEVRA(), Summary: h.String(rpmfile.TagSummary), ID: r.ID, Tree: p.Tree,
-		HeaderSize: int64(len(raw)), PayloadSize: r.Size, Kept: r.Kept, Detail: r.Detail,
+		NEVRA: p.NEVRA(), Summary: parts.Header.String(rpmfile.TagSummary), ID: r.ID, Tree: p.Tree,
+		HeaderSize: int64(len(parts.Header.Raw())), PayloadSize: r.Size, Kept: r.Kept, Detail: r.Detail, Exports: list,
 	}
 	if r.Encoder != nil {
 		d.Encoder = r.Encoder.String()
 	}
-	if d.Exports, err = p.Exports(); err != nil {
-		return nil, err
-	}
 	if d.Meta, err = p.Meta(); err != nil {
 		return nil, err
 	}
-	err = p.contents(func(_ ostree.Checksum, size int64) { d.Files++; d.ContentSize += size }, nil)
+	err = p.contents(parts, func(_ ostree.Object, size int64) { d.Files++; d.ContentSize += size })
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"slices"
 
 	"github.com/weld-linux/weld-bridge/internal/ostree"
 )
@@ -59,8 +60,8 @@ func (s *Store) ref(ref string) (ostree.Checksum, error) {
 	if !errors.Is(err, ErrNotFound) {
 		return sum, err
 	}
-	if packed, perr := s.packRef(ref); perr != nil || !packed.IsZero() {
-		return packed, perr
+	if packed, perr := s.packRef(ref); perr != nil || !packed.commit.IsZero() {
+		return packed.commit, perr
 	}
 	return s.repo.Ref(ref) // it may have been unpacked meanwhile
 }
@@ -75,7 +76,12 @@ func (s *Store) swapRef(ctx context.Context, ref string, old, next ostree.Checks
 		return err
 	}
 	if packed {
-		return s.swapPackRef(ctx, ref, old, next)
+		return s.swapPackRef(ctx, ref, old, next, nil)
+	}
+	if next.IsZero() { // an interrupted run has left it, and it is not to come back
+		if err := s.writePackRef(ref, packRef{}); err != nil {
+			return err
+		}
 	}
 	return s.repo.SwapRef(ctx, ref, old, next)
 }
@@ -91,40 +97,69 @@ func (s *Store) inPacks(commit ostree.Checksum) (bool, error) {
 	return !s.repo.Has(ostree.Object{Type: ostree.TypeCommit, Checksum: commit}), err
 }
 
-// write begins to write objects for a collection.
+// write begins to write objects for a collection; for a packed one those that packs do not have.
 func (s *Store) write(ctx context.Context, ref string) (*ostree.Writer, error) {
 	w, err := s.repo.Begin(ctx)
-	switch {
-	case err != nil:
-	case s.becomesPacked(ref):
-		w.Behind(packTier{s.packs})
-	default:
-		w.Behind(readOnly{packTier{s.packs}})
+	if err != nil {
+		return nil, err
 	}
-	return w, err
+	packed, err := s.isPacked(ref)
+	if err == nil {
+		err = s.packs.Refresh()
+	}
+	if err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	if packed {
+		w.Behind(packTier{s.packs})
+	} else {
+		w.Beside(packTier{s.packs})
+	}
+	return w, nil
 }
 
 // reachable gives what the collections and the repository's other references reach.
-func (s *Store) reachable(ctx context.Context) (*ostree.Set, error) {
-	seen, err := s.repo.Reachable(ctx)
+func (s *Store) reachable(ctx context.Context) (*ostree.Marks, error) {
+	seen := ostree.NewMarks()
+	refs, err := s.allPackRefs()
 	if err == nil {
-		err = s.walkPacked(ctx, seen)
+		err = errors.Join(s.repo.Reachable(ctx, seen), s.walkPacked(ctx, refs, seen, ostree.NewSet()))
 	}
 	return seen, err
 }
 
-// walkPacked adds to seen what the packed collections reach.
-func (s *Store) walkPacked(ctx context.Context, seen *ostree.Set) error {
-	refs, err := s.allPackRefs()
-	if err != nil {
-		return err
-	}
+// walkPacked adds to seen what packed collections reach: their trees, and what is below those that skip has not.
+func (s *Store) walkPacked(ctx context.Context, refs map[string]ostree.Checksum, seen ostree.Seen, skip *ostree.Set) error {
 	for ref, commit := range refs {
-		if err := s.objects.Walk(ctx, commit, seen); err != nil {
+		if err := s.walkCollection(ctx, commit, seen, skip); err != nil {
 			return fmt.Errorf("packed %s: %w", ref, err)
 		}
 	}
 	return nil
+}
+
+func (s *Store) walkCollection(ctx context.Context, commit ostree.Checksum, seen ostree.Seen, skip *ostree.Set) error {
+	c, err := s.collectionAt("", commit)
+	if err != nil {
+		return err
+	}
+	list, err := c.Packages()
+	if err != nil {
+		return err
+	}
+	list = slices.DeleteFunc(list, func(p *Package) bool {
+		left := skip.Has(p.object())
+		if left {
+			seen.Add(p.object()) // so that it is not entered
+		}
+		return left
+	})
+	for _, p := range s.inPackOrder(list) {
+		if err := s.objects.WalkTree(ctx, p.Tree, seen); err != nil {
+			return fmt.Errorf("%s: %w", p.NEVRA(), err)
+		}
+	}
+	return s.objects.Walk(ctx, commit, seen)
 }
 
 // Fsck verifies every object, and that everything is there that a reference reaches. Faults go to fault one at a time, a damaged object
@@ -148,18 +183,29 @@ func (s *Store) Fsck(ctx context.Context, fault func(error)) (objects int, err e
 	if err != nil {
 		return objects, err
 	}
+	seen := ostree.Lacking{Marks: ostree.NewMarks(), There: s.has, Tell: func(o ostree.Object) {
+		fault(fmt.Errorf("object %s: %w", o, ErrNotFound))
+	}}
 	for ref, commit := range refs {
-		seen := ostree.NewSet()
-		if err := s.objects.Walk(ctx, commit, seen); err != nil {
+		if err := s.walkCollection(ctx, commit, seen, ostree.NewSet()); err != nil {
 			fault(fmt.Errorf("packed %s: %w", ref, err))
-			continue
 		}
-		seen.Each(func(o ostree.Object) error {
-			if !s.repo.Has(o) && !s.packs.Has(keyOf(o)) {
-				fault(fmt.Errorf("packed %s: object %s: %w", ref, o, ErrNotFound))
-			}
-			return nil
-		})
 	}
 	return objects, ctx.Err()
+}
+
+// has tells whether a tier has the object.
+func (s *Store) has(o ostree.Object) bool {
+	return slices.ContainsFunc(s.tiers, func(t ostree.Tier) bool { return t.Has(o) })
+}
+
+// isWhole tells whether a tree is there, and all that it reaches. What is loose is: its parents go first. A directory in a pack may be left over from a
+// package that was removed, and files of it have gone with another pack.
+func (s *Store) isWhole(ctx context.Context, tree ostree.Checksum) bool {
+	if s.repo.Has(ostree.Object{Type: ostree.TypeDirTree, Checksum: tree}) {
+		return true
+	}
+	whole := true
+	seen := ostree.Lacking{Marks: ostree.NewMarks(), There: s.has, Tell: func(ostree.Object) { whole = false }}
+	return s.objects.WalkTree(ctx, tree, seen) == nil && whole
 }

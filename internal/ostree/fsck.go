@@ -76,7 +76,9 @@ func (r *Repo) Fsck(ctx context.Context, fault func(error)) (objects int, err er
 	if err != nil {
 		return objects, err
 	}
-	seen := NewSet()
+	seen := Lacking{NewMarks(), func(o Object) bool { return damaged.Has(o) || r.Has(o) }, func(o Object) {
+		fault(fmt.Errorf("object %s: %w", o, ErrNotFound))
+	}}
 	for name, commit := range roots {
 		if err := r.Walk(ctx, commit, seen); err != nil {
 			if ctx.Err() != nil {
@@ -86,12 +88,23 @@ func (r *Repo) Fsck(ctx context.Context, fault func(error)) (objects int, err er
 			fault(fmt.Errorf("reference %s: %w", name, err))
 		}
 	}
-	return objects, seen.Each(func(o Object) error {
-		if !damaged.Has(o) && !r.Has(o) {
-			fault(fmt.Errorf("object %s: %w", o, ErrNotFound))
-		}
-		return ctx.Err()
-	})
+	return objects, ctx.Err()
+}
+
+// Lacking is Marks for a walk that is to tell of what is not there.
+type Lacking struct {
+	*Marks
+	There func(Object) bool
+	Tell  func(Object)
+}
+
+// Add adds an object.
+func (l Lacking) Add(o Object) bool {
+	fresh := l.Marks.Add(o)
+	if fresh && !l.There(o) {
+		l.Tell(o)
+	}
+	return fresh
 }
 
 func (r *Repo) checkAll(ctx context.Context, fault func(error)) (damaged *Set, objects int, err error) {

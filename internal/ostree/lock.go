@@ -68,7 +68,8 @@ func (r *Repo) LockExclusive(ctx context.Context) (release func(), err error) {
 	}, nil
 }
 
-func (r *Repo) lockRefs(ctx context.Context) (release func(), err error) {
+// LockRefs waits until nobody else moves a reference and keeps it so until release is called.
+func (r *Repo) LockRefs(ctx context.Context) (release func(), err error) {
 	return r.lockRange(ctx, orderFile, unix.F_WRLCK, orderRefs, 1)
 }
 

@@ -142,14 +142,19 @@ func (r *Repo) walkRefs(dir string, visit func(name string, sum Checksum)) error
 // old it makes one, as new it removes it. It fails with ErrRefMoved when the reference is not at old, and
 // changes nothing then. Everybody who moves references with SwapRef sees the others' moves; libostree takes no such lock.
 func (r *Repo) SwapRef(ctx context.Context, name string, old, sum Checksum) error {
-	if err := validRef(name); err != nil {
-		return err
-	}
-	release, err := r.lockRefs(ctx)
+	release, err := r.LockRefs(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
+	return r.SwapRefLocked(name, old, sum)
+}
+
+// SwapRefLocked is SwapRef for a caller who has LockRefs.
+func (r *Repo) SwapRefLocked(name string, old, sum Checksum) error {
+	if err := validRef(name); err != nil {
+		return err
+	}
 	now, err := r.Ref(name)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err

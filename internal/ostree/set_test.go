@@ -48,3 +48,32 @@ func TestSet(t *testing.T) {
 		t.Error("the zero checksum is in the set")
 	}
 }
+
+// TestMarks: what was added is there, what was taken out is not.
+func TestMarks(t *testing.T) {
+	m := NewMarks()
+	object := func(i uint64) Object {
+		b := binary.LittleEndian.AppendUint64(nil, i)
+		return Object{Type(i % uint64(len(extensions))), sha256.Sum256(b)}
+	}
+	const count = 40_000
+	for i := range uint64(count) {
+		if !m.Add(object(i)) || m.Add(object(i)) {
+			t.Fatalf("object %d is not new just once", i)
+		}
+	}
+	for i := range uint64(count / 2) {
+		m.Remove(object(i))
+	}
+	for i := range uint64(2 * count) {
+		if want := i >= count/2 && i < count; m.Has(object(i)) != want {
+			t.Fatalf("object %d: %v", i, !want)
+		}
+	}
+	if m.Len() != count/2 {
+		t.Errorf("%d objects, want %d", m.Len(), count/2)
+	}
+	if zero := (Object{Type: TypeFile}); m.Has(zero) {
+		t.Error("a file that was not added is there")
+	}
+}

@@ -10,29 +10,37 @@ import (
 	"path/filepath"
 )
 
+// Seen is the objects that a walk has come by: a Set, or Marks.
+type Seen interface {
+	// Add tells whether the object is new. Of a directory or commit it must be right.
+	Add(o Object) bool
+}
+
 // Walk adds to seen all that a commit reaches: its parents, as far as they are there, its trees and files. What is in seen
 // already is not entered again. Files are not opened.
-func (r Reader) Walk(ctx context.Context, commit Checksum, seen *Set) error {
-	for child := false; !commit.IsZero() && seen.Add(Object{TypeCommit, commit}); {
+func (r Reader) Walk(ctx context.Context, commit Checksum, seen Seen) error {
+	for child := false; !commit.IsZero(); child = true {
 		c, err := r.ReadCommit(commit)
-		if err != nil && child && errors.Is(err, ErrNotFound) {
-			seen.Remove(Object{TypeCommit, commit})
+		if child && errors.Is(err, ErrNotFound) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
+		if !seen.Add(Object{TypeCommit, commit}) {
+			return nil
+		}
 		seen.Add(Object{TypeDirMeta, c.Meta})
 		if err := r.WalkTree(ctx, c.Tree, seen); err != nil {
 			return fmt.Errorf("commit %s: %w", commit, err)
 		}
-		commit, child = c.Parent, true
+		commit = c.Parent
 	}
 	return nil
 }
 
 // WalkTree adds to seen all that a directory reaches.
-func (r Reader) WalkTree(ctx context.Context, tree Checksum, seen *Set) error {
+func (r Reader) WalkTree(ctx context.Context, tree Checksum, seen Seen) error {
 	todo := []Checksum{tree}
 	for len(todo) > 0 {
 		tree, todo = todo[len(todo)-1], todo[:len(todo)-1]
@@ -57,19 +65,18 @@ func (r Reader) WalkTree(ctx context.Context, tree Checksum, seen *Set) error {
 	return nil
 }
 
-// Reachable gives all that the references reach.
-func (r *Repo) Reachable(ctx context.Context) (*Set, error) {
-	seen := NewSet()
+// Reachable adds to seen all that the references reach.
+func (r *Repo) Reachable(ctx context.Context, seen Seen) error {
 	roots, err := r.roots()
 	if err != nil {
-		return seen, err
+		return err
 	}
 	for name, commit := range roots {
 		if err := r.Walk(ctx, commit, seen); err != nil {
-			return seen, fmt.Errorf("reference %s: %w", name, err)
+			return fmt.Errorf("reference %s: %w", name, err)
 		}
 	}
-	return seen, nil
+	return nil
 }
 
 // Objects gives the objects that are there, a fan-out directory at a time.
@@ -106,39 +113,43 @@ type Pruned struct {
 
 // Prune removes the objects that no reference reaches. Parents go before their children, so an interrupted run leaves no directory with something
 // missing below it. A dry run removes nothing. An object that is reachable but missing or damaged stops it before anything is removed.
-// The caller has the exclusive lock. hold, which may be nil, puts more into the set of what is kept: what references elsewhere reach.
-func (r *Repo) Prune(ctx context.Context, dry bool, hold func(keep *Set) error) (p Pruned, err error) {
-	keep, err := r.Reachable(ctx)
-	if err == nil && hold != nil {
-		err = hold(keep)
-	}
-	if err != nil {
+// The caller has the exclusive lock. spare, which may be nil, takes from the garbage what is needed elsewhere.
+func (r *Repo) Prune(ctx context.Context, dry bool, spare func(garbage *Set) error) (p Pruned, err error) {
+	keep, garbage := NewMarks(), NewSet()
+	if err := r.Reachable(ctx, keep); err != nil {
 		return p, err
 	}
-	var garbage [len(extensions)][]Checksum
 	for o, err := range r.Objects() {
 		if err != nil {
 			return p, err
 		}
-		if keep.Has(o) {
-			p.Kept++
-			continue
+		if p.Kept++; !keep.Has(o) {
+			garbage.Add(o)
 		}
-		size, err := r.StoredSize(o)
-		if err != nil {
+	}
+	if spare != nil {
+		if err := spare(garbage); err != nil {
 			return p, err
 		}
-		p.Objects++
-		p.Bytes += size
-		garbage[o.Type] = append(garbage[o.Type], o.Checksum)
 	}
+	var gone [len(extensions)][]Checksum
+	if err := garbage.Each(func(o Object) error {
+		size, err := r.StoredSize(o)
+		p.Bytes += size
+		gone[o.Type] = append(gone[o.Type], o.Checksum)
+		return err
+	}); err != nil {
+		return p, err
+	}
+	p.Objects = garbage.Len()
+	p.Kept -= p.Objects
 	if dry {
 		return p, nil
 	}
-	r.removeStale()
-	garbage[TypeDirTree] = r.parentsFirst(garbage[TypeDirTree])
+	r.removeStale(true)
+	gone[TypeDirTree] = r.parentsFirst(gone[TypeDirTree])
 	for _, t := range []Type{TypeCommit, TypeDirTree, TypeDirMeta, TypeFile} {
-		if err := r.removeObjects(ctx, t, garbage[t]); err != nil {
+		if err := r.removeObjects(ctx, t, gone[t]); err != nil {
 			return p, err
 		}
 	}
@@ -157,7 +168,7 @@ func (r *Repo) removeObjects(ctx context.Context, t Type, sums []Checksum) error
 		}
 		if t == TypeCommit { // what is said about a commit outside of it
 			os.Remove(path + "meta")
-			os.Remove(r.path("state", sum.String()+".commitpartial"))
+			os.Remove(r.partialPath(sum))
 		}
 		dirs[filepath.Dir(path)] = true
 	}

@@ -37,6 +37,7 @@ type Writer struct {
 	Reader
 	repo    *Repo
 	behind  []Tier
+	alone   atomic.Bool // what is behind counts as missing
 	dir     string
 	release func()
 	serial  atomic.Int64
@@ -57,7 +58,7 @@ func (r *Repo) Begin(ctx context.Context) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.removeStale()
+	r.removeStale(false)
 	dir, err := os.MkdirTemp(r.path("tmp"), stagingPrefix)
 	if err != nil {
 		release()
@@ -81,10 +82,14 @@ func (r *Repo) Begin(ctx context.Context) (*Writer, error) {
 const stagingPrefix = "weld-staging-"
 
 // removeStale removes the staging directories that nobody holds. One without a lock file is left alone for an hour: its
-// owner may be about to lock it.
-func (r *Repo) removeStale() {
+// owner may be about to lock it. A caller with the exclusive lock is alone, and all go.
+func (r *Repo) removeStale(alone bool) {
 	dirs, _ := filepath.Glob(r.path("tmp", stagingPrefix+"*"))
 	for _, dir := range dirs {
+		if alone {
+			os.RemoveAll(dir)
+			continue
+		}
 		f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR, 0)
 		if err != nil {
 			if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > time.Hour {
@@ -135,15 +140,24 @@ func (w *Writer) Has(o Object) bool {
 	w.mu.Lock()
 	_, staged := w.staged[o]
 	w.mu.Unlock()
-	return staged || w.repo.Has(o) || slices.ContainsFunc(w.behind, func(t Tier) bool { return t.Has(o) })
+	return staged || w.repo.Has(o) || !w.alone.Load() && slices.ContainsFunc(w.behind, func(t Tier) bool { return t.Has(o) })
 }
 
 // Behind lets the writer read from another tier too, and leave out what is there: for trees that need not be whole in the repository. It is
 // called before the first object is written.
 func (w *Writer) Behind(t Tier) {
 	w.behind = append(w.behind, t)
-	w.Source = Sources{w.Source, t}
+	w.Beside(t)
 }
+
+// Beside lets the writer read from another source too. What is there counts as missing all the same: trees that it writes are whole in the repository.
+func (w *Writer) Beside(s Source) { w.Source = Sources{w.Source, s} }
+
+// Leans tells whether the writer leaves out what stands behind it.
+func (w *Writer) Leans() bool { return len(w.behind) > 0 && !w.alone.Load() }
+
+// StandAlone makes what stands behind the writer count as missing from now on, and tells whether it did not before.
+func (w *Writer) StandAlone() bool { return len(w.behind) > 0 && !w.alone.Swap(true) }
 
 // PutObject copies an object from another source, verified. What is there already is not read.
 func (w *Writer) PutObject(from Source, o Object) error {

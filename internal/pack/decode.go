@@ -30,7 +30,7 @@ func decodeAll(dst, stored []byte, plain int64) ([]byte, error) {
 	switch d := decoders.Get().(type) {
 	case *zstd.Decoder:
 		defer decoders.Put(d)
-		// Memory grows with what comes out when little is stored: a frame cannot promise more than it holds.
+		// A frame cannot promise more than it holds: where little is stored memory grows with what comes out.
 		b, err := d.DecodeAll(stored, slices.Grow(dst, int(min(plain, int64(len(stored))*64+1<<16))))
 		if err == nil && int64(len(b)) != plain {
 			err = fmt.Errorf("frame gives %d bytes, want %d", len(b), plain)
@@ -54,14 +54,6 @@ func salvage(stored io.Reader, plain int64) []byte {
 		return nil
 	}
 	defer z.Close()
-	var b []byte
-	chunk := make([]byte, 256<<10)
-	for int64(len(b)) < plain {
-		n, err := z.Read(chunk)
-		b = append(b, chunk[:n]...)
-		if err != nil {
-			break
-		}
-	}
+	b, _ := io.ReadAll(io.LimitReader(z, plain))
 	return b
 }

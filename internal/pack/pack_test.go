@@ -148,6 +148,11 @@ func FuzzPack(f *testing.F) {
 	f.Add(good)
 	f.Add(good[:len(good)/2])
 	f.Add(good[len(good)/2:])
+	for _, b := range hostile(f) {
+		if len(b) < 1<<10 {
+			f.Add(b)
+		}
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
@@ -185,7 +190,7 @@ func gzipped(t testing.TB, plain []byte, name string) []byte {
 	return b.Bytes()
 }
 
-func TestTakeApart(t *testing.T) {
+func TestGzip(t *testing.T) {
 	_, plain := sample(20, 50, 4)
 	whole := gzipped(t, plain, "")
 	var other bytes.Buffer
@@ -210,14 +215,14 @@ func TestTakeApart(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			object := append([]byte("prefix"), test.b...)
-			apart, ok := TakeApart(object, 6)
+			apart, ok := takeApart(object, 6)
 			if ok != test.ok {
 				t.Fatalf("taken apart: %v", ok)
 			}
 			if !ok {
 				return
 			}
-			if again, err := Together(apart); err != nil || !bytes.Equal(again, object) {
+			if again, err := together(apart); err != nil || !bytes.Equal(again, object) {
 				t.Errorf("%d bytes come back of %d: %v", len(again), len(object), err)
 			}
 		})
@@ -229,17 +234,17 @@ func TestApart(t *testing.T) {
 	dir := t.TempDir()
 	_, plain := sample(20, 50, 4)
 	object := append([]byte("prefix"), gzipped(t, plain, "")...)
-	apart, ok := TakeApart(object, 6)
+	apart, ok := takeApart(object, 6)
 	if !ok {
 		t.Fatal("not taken apart")
 	}
-	o := Object{Key: Key{0, sha256.Sum256(object)}, Size: int64(len(apart)), Apart: true}
+	o := Object{Key: Key{0, sha256.Sum256(object)}, Size: int64(len(apart)), Coding: Gzip}
 	w, err := Create(dir, Default())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer w.Abort()
-	if err := w.Frame([]Object{{Key: Key{0, sha256.Sum256(plain)}, Size: o.Size, Apart: true}}, apart); err == nil {
+	if err := w.Frame([]Object{{Key: Key{0, sha256.Sum256(plain)}, Size: o.Size, Coding: Gzip}}, apart); err == nil {
 		t.Error("wrote what the name does not say")
 	}
 	for range 2 { // a copy
@@ -281,15 +286,15 @@ func TestApart(t *testing.T) {
 	}
 }
 
-func FuzzTogether(f *testing.F) {
+func FuzzGzip(f *testing.F) {
 	_, plain := sample(3, 50, 4)
-	apart, _ := TakeApart(gzipped(f, plain, ""), 0)
+	apart, _ := takeApart(gzipped(f, plain, ""), 0)
 	f.Add(apart)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		object, err := Together(b)
+		object, err := together(b)
 		if err != nil {
 			return
 		}
-		TakeApart(object, 0)
+		takeApart(object, 0)
 	})
 }

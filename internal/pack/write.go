@@ -56,7 +56,7 @@ type Writer struct {
 	sum      hash.Hash
 	offset   int64
 	compress Compressor
-	frames   []frame
+	frames   []*frame
 	entries  []entry
 	stored   bytes.Buffer
 	again    []byte
@@ -102,8 +102,8 @@ func (w *Writer) Frames() int { return len(w.frames) }
 // Frame writes a frame of objects with at most MaxFrame bytes, which stand in plain one after the other. Bytes that are not what the
 // objects' names say are an error, and so is a frame that does not give them back.
 func (w *Writer) Frame(objects []Object, plain []byte) error {
-	f := frame{count: uint32(len(objects)), plain: int64(len(plain))}
-	if len(objects) == 0 || len(objects) > maxCount || f.plain > MaxFrame {
+	f := &frame{count: uint32(len(objects)), plain: int64(len(plain))}
+	if len(objects) == 0 || f.large() {
 		return fmt.Errorf("pack: frame of %d objects with %d bytes", len(objects), f.plain)
 	}
 	rest := plain
@@ -131,25 +131,10 @@ func (w *Writer) Frame(objects []Object, plain []byte) error {
 	return w.frame(objects, f, &w.stored, int64(w.stored.Len()))
 }
 
-var errDiffers = errors.New("content differs")
-
-// verified gives the object whose bytes in a frame are b, or an error when it is another.
-func (o Object) verified(b []byte) (_ []byte, err error) {
-	if o.Apart {
-		if b, err = Together(b); err != nil {
-			return nil, err
-		}
-	}
-	if sha256.Sum256(b) != o.Sum {
-		return nil, errDiffers
-	}
-	return b, nil
-}
-
 // Large writes an object of any size as a frame of its own, which is made in a file.
 func (w *Writer) Large(o Object, content io.Reader) error {
-	f := frame{count: 1, plain: o.Size}
-	if o.Apart || o.Size <= MaxFrame {
+	f := &frame{count: 1, plain: o.Size}
+	if o.Coding != Plain || !f.large() {
 		return fmt.Errorf("pack: object %s: %d bytes are not many", o.Key, o.Size)
 	}
 	temp, err := os.CreateTemp(w.dir, "new-")
@@ -182,17 +167,19 @@ func (w *Writer) Large(o Object, content io.Reader) error {
 }
 
 // frame writes the list of a frame's objects, and the frame.
-func (w *Writer) frame(objects []Object, f frame, r io.Reader, size int64) error {
-	f.stored = size
-	number := uint32(len(w.frames))
+func (w *Writer) frame(objects []Object, f *frame, r io.Reader, size int64) error {
+	if len(w.entries)+len(objects) > maxObjects {
+		return fmt.Errorf("pack: more than %d objects", maxObjects)
+	}
+	f.number, f.stored = uint32(len(w.frames)), size
 	list := f.append(nil) // the offset is not known yet, and is told by the place
 	offset := int64(0)
 	for _, o := range objects {
-		if o.Size >= 1<<55 || o.Kind >= apartBit {
+		if o.Size > maxSize || o.Kind >= 1<<kindBits {
 			return fmt.Errorf("pack: object %s: %d bytes", o.Key, o.Size)
 		}
 		list = order.AppendUint64(list, o.word())
-		w.entries = append(w.entries, entry{Object: o, frame: number, offset: uint32(offset)})
+		w.entries = append(w.entries, entry{Object: o, in: f, offset: uint32(offset)})
 		offset += o.Size
 	}
 	packed, err := compressList(list)

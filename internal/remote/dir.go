@@ -16,19 +16,19 @@ import (
 	"github.com/weld-linux/weld-bridge/internal/atomicfile"
 )
 
-// dir is a directory, of this machine or a shared file system. It may be a repository that others work on at the same time: it takes
+// dirPlace is a directory, of this machine or a shared file system. It may be a repository that others work on at the same time: it takes
 // part in the locks that internal/ostree documents.
-type dir struct{ root string }
+type dirPlace struct{ root string }
 
-func openDir(root string) *dir { return &dir{root} }
+func openDir(root string) *dirPlace { return &dirPlace{root} }
 
-func (d *dir) String() string { return d.root }
+func (d *dirPlace) String() string { return d.root }
 
-func (d *dir) path(name string) (string, error) {
+func (d *dirPlace) path(name string) (string, error) {
 	return filepath.Join(d.root, filepath.FromSlash(name)), clean(name)
 }
 
-func (d *dir) Open(_ context.Context, name string) (io.ReadCloser, error) {
+func (d *dirPlace) Open(_ context.Context, name string) (io.ReadCloser, error) {
 	path, err := d.path(name)
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func (d *dir) Open(_ context.Context, name string) (io.ReadCloser, error) {
 	return f, nil
 }
 
-func (d *dir) Has(_ context.Context, name string) (bool, error) {
+func (d *dirPlace) Has(_ context.Context, name string) (bool, error) {
 	path, err := d.path(name)
 	if err != nil {
 		return false, err
@@ -58,7 +58,7 @@ func (d *dir) Has(_ context.Context, name string) (bool, error) {
 	return err == nil, err
 }
 
-func (d *dir) List(ctx context.Context, prefix string) iter.Seq2[string, error] {
+func (d *dirPlace) List(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		err := filepath.WalkDir(filepath.Join(d.root, filepath.FromSlash(prefix)), func(path string, e fs.DirEntry, err error) error {
 			switch {
@@ -83,15 +83,12 @@ func (d *dir) List(ctx context.Context, prefix string) iter.Seq2[string, error] 
 	}
 }
 
-func (d *dir) Put(ctx context.Context, name string, size int64, content io.ReadSeeker) error {
+func (d *dirPlace) Put(ctx context.Context, name string, size int64, content io.ReadSeeker) error {
 	path, err := d.path(name)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return err
-	}
-	return atomicfile.WriteFrom(path, 0o666, func(w io.Writer) error {
+	return d.replace(path, func(w io.Writer) error {
 		n, err := io.Copy(w, content)
 		if err == nil && n != size {
 			err = fmt.Errorf("%s: %d bytes where there were to be %d", name, n, size)
@@ -100,15 +97,37 @@ func (d *dir) Put(ctx context.Context, name string, size int64, content io.ReadS
 	})
 }
 
+// replace gives a file new content at once. It is made in tmp: elsewhere what a crash leaves would stay for ever, or be taken for a reference.
+func (d *dirPlace) replace(path string, write func(io.Writer) error) error {
+	tmp := filepath.Join(d.root, "tmp")
+	for _, dir := range []string{tmp, filepath.Dir(path)} {
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return err
+		}
+	}
+	f, err := os.CreateTemp(tmp, "put-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if err := errors.Join(write(f), f.Sync(), f.Chmod(0o644), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return atomicfile.SyncDir(filepath.Dir(path))
+}
+
 // The bytes of .lock-order that internal/ostree locks, see there.
 const orderRefs = 1
 
-func (d *dir) Swap(ctx context.Context, name string, old, content []byte) error {
+func (d *dirPlace) Swap(ctx context.Context, name string, old, content []byte) error {
 	path, err := d.path(name)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+	if err := os.MkdirAll(d.root, 0o777); err != nil {
 		return err
 	}
 	release, err := d.lock(ctx, ".lock-order", unix.F_WRLCK, orderRefs, 1)
@@ -123,29 +142,15 @@ func (d *dir) Swap(ctx context.Context, name string, old, content []byte) error 
 	if !same(now, old) {
 		return fmt.Errorf("%s: %w", path, ErrMoved)
 	}
-	// Made elsewhere: what a crash leaves below refs/ would be taken for a reference.
-	tmp := filepath.Join(d.root, "tmp")
-	if err := os.MkdirAll(tmp, 0o777); err != nil {
+	return d.replace(path, func(w io.Writer) error {
+		_, err := w.Write(content)
 		return err
-	}
-	f, err := os.CreateTemp(tmp, "swap-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(content)
-	if err := errors.Join(err, f.Sync(), f.Chmod(0o644), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return atomicfile.SyncDir(filepath.Dir(path))
+	})
 }
 
-func (d *dir) Hold(ctx context.Context) (func(), error) {
-	// A repository has these even when it has neither loose objects nor live references.
-	for _, name := range []string{"objects", "refs/heads"} {
+func (d *dirPlace) Hold(ctx context.Context) (func(), error) {
+	// ostree wants these even where there are neither loose objects nor live references.
+	for _, name := range []string{"objects", "extensions", "refs/heads", "refs/mirrors", "refs/remotes", "state", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(d.root, name), 0o777); err != nil {
 			return nil, err
 		}
@@ -153,7 +158,7 @@ func (d *dir) Hold(ctx context.Context) (func(), error) {
 	return d.lock(ctx, ".lock", unix.F_RDLCK, 0, 0)
 }
 
-func (d *dir) lock(ctx context.Context, name string, kind int16, start, length int64) (func(), error) {
+func (d *dirPlace) lock(ctx context.Context, name string, kind int16, start, length int64) (func(), error) {
 	f, err := os.OpenFile(filepath.Join(d.root, name), os.O_RDWR|os.O_CREATE, 0o660)
 	if err != nil {
 		return nil, err

@@ -73,6 +73,15 @@ func Open(where string, o Options) (Place, error) {
 	return nil, fmt.Errorf("%s: want s3://BUCKET/PREFIX, http(s)://… or a directory", where)
 }
 
+// Directory gives the directory that a place is; false for another place.
+func Directory(p Place) (dir string, ok bool) {
+	d, ok := p.(*dirPlace)
+	if !ok {
+		return "", false
+	}
+	return d.root, true
+}
+
 // maxSmall is the size in bytes of the largest file that Read reads.
 const maxSmall = 1 << 20
 

@@ -218,6 +218,7 @@ func (e *encoder) fill() {
 	}
 }
 
+// move tells places anew after the window has moved by its size; those that are gone become 0, which is none.
 func move(places []uint16) {
 	for i, p := range places {
 		places[i] = max(p, windowSize) - windowSize

@@ -12,17 +12,17 @@ import (
 	"github.com/weld-linux/weld-bridge/internal/pack/deflate"
 )
 
-// A gzip member taken apart: the length of what comes before the deflate stream (4), the length of the plain bytes (4), writer (1), level (1), what
-// comes before, the plain bytes. Two versions of a file share nothing once they are compressed, and nearly everything before.
+// A gzip member taken apart: the length of what comes before the deflate stream (4), the length of the plain bytes (4), writer (1),
+// level (1), what comes before, the plain bytes.
 const (
 	apartHead = 10
-	maxApart  = 16 << 20 // plain bytes
+	maxApart  = 16 << 20 // bytes of the object, and of what stands for it
 	gzipEnd   = 8        // CRC and length
 )
 
-// TakeApart gives the form in which an object is stored that ends with a gzip member, which begins at an offset. It tells false when
-// that is none, or none of the writers makes it again, or its plain bytes are more than 16 MiB.
-func TakeApart(object []byte, at int) (apart []byte, ok bool) {
+// takeApart gives what stands for an object that ends with a gzip member, which begins at an offset. It tells false when that is none, or
+// none of the writers makes it again, or it is too large.
+func takeApart(object []byte, at int) (apart []byte, ok bool) {
 	start, level, ok := gzipHead(object, at)
 	if !ok || len(object) > maxApart {
 		return nil, false
@@ -30,42 +30,41 @@ func TakeApart(object []byte, at int) (apart []byte, ok bool) {
 	src := bytes.NewReader(object[start:])
 	z := flate.NewReader(src)
 	defer z.Close()
-	b := make([]byte, apartHead+start, apartHead+4*len(object))
-	into := bytes.NewBuffer(b)
-	n, err := io.CopyN(into, z, maxApart+1)
+	into := bytes.NewBuffer(make([]byte, apartHead, apartHead+4*len(object)))
+	into.Write(object[:start])
+	n, err := io.CopyN(into, z, int64(maxApart-into.Len())+1)
 	if !errors.Is(err, io.EOF) || src.Len() != gzipEnd {
 		return nil, false
 	}
-	b = into.Bytes()
+	b := into.Bytes()
 	plain := b[apartHead+start:]
 	if !bytes.Equal(gzipTrailer(plain), object[len(object)-gzipEnd:]) {
 		return nil, false
 	}
+	order.PutUint32(b, uint32(start))
+	order.PutUint32(b[4:], uint32(n))
 	for _, w := range []deflate.Writer{deflate.Gzip, deflate.Zlib} {
 		same := deflate.Equal{Want: object[start : len(object)-gzipEnd]}
 		if deflate.Encode(&same, plain, w, level) == nil && len(same.Want) == 0 {
-			order.PutUint32(b, uint32(start))
-			order.PutUint32(b[4:], uint32(n))
 			b[8], b[9] = uint8(w), uint8(level)
-			copy(b[apartHead:], object[:start])
 			return b, true
 		}
 	}
 	return nil, false
 }
 
-// Together gives the object back that was taken apart.
-func Together(apart []byte) ([]byte, error) {
-	if len(apart) < apartHead {
-		return nil, errors.New("no gzip member taken apart")
+// together gives the object back that was taken apart.
+func together(apart []byte) ([]byte, error) {
+	if len(apart) < apartHead || len(apart) > maxApart {
+		return nil, fmt.Errorf("gzip member taken apart in %d bytes", len(apart))
 	}
 	start, n := uint64(order.Uint32(apart)), uint64(order.Uint32(apart[4:]))
-	if n > maxApart || apartHead+start+n != uint64(len(apart)) {
+	if apartHead+start+n != uint64(len(apart)) {
 		return nil, fmt.Errorf("gzip member of %d and %d bytes in %d", start, n, len(apart))
 	}
-	plain := apart[apartHead+start:]
+	head, plain := apart[apartHead:apartHead+start], apart[apartHead+start:]
 	b := bytes.NewBuffer(make([]byte, 0, start+n/2))
-	b.Write(apart[apartHead : apartHead+start])
+	b.Write(head)
 	if err := deflate.Encode(b, plain, deflate.Writer(apart[8]), int(apart[9])); err != nil {
 		return nil, err
 	}
@@ -85,9 +84,13 @@ const (
 	gzipComment   = 1 << 4
 )
 
+func isGzip(b []byte) bool {
+	return len(b) >= 10 && b[0] == 0x1f && b[1] == 0x8b && b[2] == 8 && b[3]&0xe0 == 0
+}
+
 // gzipHead gives where the deflate stream begins, and the level that the header tells.
 func gzipHead(b []byte, at int) (start, level int, ok bool) {
-	if at < 0 || len(b)-at < 10+gzipEnd || b[at] != 0x1f || b[at+1] != 0x8b || b[at+2] != 8 || b[at+3]&0xe0 != 0 {
+	if !isGzip(b[at:]) {
 		return 0, 0, false
 	}
 	flags := b[at+3]
@@ -95,7 +98,7 @@ func gzipHead(b []byte, at int) (start, level int, ok bool) {
 		level = 9
 	}
 	start = at + 10
-	if flags&gzipExtra != 0 {
+	if flags&gzipExtra != 0 && start+2 <= len(b) {
 		start += 2 + int(order.Uint16(b[start:]))
 	}
 	for _, f := range []byte{gzipName, gzipComment} {
