@@ -224,7 +224,11 @@ func (s *Store) packAgain(ctx context.Context, refs map[string]ostree.Checksum, 
 			}
 		}
 	}
-	p, err := s.newPacker(ctx, plan.level, except)
+	level := min(plan.level, MaxPackLevel)
+	if _, err := s.compressor(level); err != nil {
+		level = 0 // what nobody needs goes also where the encoder is not installed
+	}
+	p, err := s.newPacker(ctx, level, except)
 	if err != nil {
 		return nil, err
 	}

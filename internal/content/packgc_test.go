@@ -15,6 +15,7 @@ import (
 
 	"github.com/weld-linux/weld-bridge/internal/judges"
 	"github.com/weld-linux/weld-bridge/internal/pack"
+	"github.com/weld-linux/weld-bridge/internal/pristine"
 	"github.com/weld-linux/weld-bridge/internal/rpmfile/rpmtest"
 )
 
@@ -44,6 +45,22 @@ func TestGCLevel(t *testing.T) {
 	}
 	packs := s.packs.Packs()
 	if len(packs) != 1 || packs[0].Level != 17 {
+		t.Errorf("%d packs, the first of level %d", len(packs), packs[0].Level)
+	}
+	sound(t, s)
+}
+
+// TestGCWithoutEncoder: a level that cannot be had here does not stop GC.
+func TestGCWithoutEncoder(t *testing.T) {
+	s := twoPacks(t, 0)
+	for _, p := range s.packs.Packs() {
+		p.Level = MaxPackLevel + 1
+	}
+	s.encoders = &pristine.Encoders{}
+	if _, err := s.GC(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if packs := s.packs.Packs(); len(packs) != 1 || packs[0].Level != 0 {
 		t.Errorf("%d packs, the first of level %d", len(packs), packs[0].Level)
 	}
 	sound(t, s)

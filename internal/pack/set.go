@@ -24,7 +24,6 @@ type Set struct {
 	mu    sync.Mutex
 	packs []*Pack
 	seen  time.Time // modification time of the directory
-	gone  []*Pack   // removed by others, perhaps still read
 
 	cache   []*slot           // the one used last is last
 	wanted  []map[*frame]bool // by Prefer, the last call first
@@ -75,9 +74,7 @@ func (s *Set) refresh() error {
 		}
 		packs = append(packs, p)
 	}
-	for _, p := range known {
-		s.gone = append(s.gone, p)
-	}
+	// One that has gone may be read still: its file is closed when nobody knows it any more.
 	s.packs, s.seen = packs, info.ModTime()
 	return nil
 }
@@ -86,10 +83,10 @@ func (s *Set) refresh() error {
 func (s *Set) Close() (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, p := range append(s.packs, s.gone...) {
+	for _, p := range s.packs {
 		err = errors.Join(err, p.file.Close())
 	}
-	s.packs, s.gone, s.cache = nil, nil, nil
+	s.packs, s.cache = nil, nil
 	return err
 }
 
@@ -131,11 +128,6 @@ func (s *Set) moved() bool {
 
 // Has tells whether a pack has the object.
 func (s *Set) Has(k Key) bool { return len(s.lookup(k)) > 0 }
-
-// HasOutside tells whether another pack than those excepted has the object.
-func (s *Set) HasOutside(k Key, except map[string]bool) bool {
-	return slices.ContainsFunc(s.lookup(k), func(at place) bool { return !except[at.pack.Name] })
-}
 
 // Place is where a copy of an object lies.
 type Place struct {
