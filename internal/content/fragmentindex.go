@@ -66,7 +66,7 @@ func (x *index) putFragments(rows []fragmentRow) error {
 	return tx.Commit()
 }
 
-// dropFragments removes the fragments of packages that keep does not want.
+// dropFragments removes the fragments of packages that keep does not want, and gives their room back.
 func (x *index) dropFragments(keep func(ostree.Checksum) bool) error {
 	if !x.open() {
 		return nil
@@ -100,7 +100,41 @@ func (x *index) dropFragments(keep func(ostree.Checksum) bool) error {
 			return err
 		}
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	_, err = x.db.Exec("VACUUM")
+	return err
+}
+
+// trimFragments leaves only the fragments of packages of live collections: one of a packed collection is made again when it is asked for, and
+// takes about a hundredth of what its package takes.
+func (s *Store) trimFragments() error {
+	names, err := s.Collections()
+	if err != nil || s.index == nil {
+		return err
+	}
+	live := map[ostree.Checksum]bool{}
+	for _, name := range names {
+		if packed, err := s.IsPacked(name); packed || err != nil {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		c, err := s.Collection(name)
+		if err != nil {
+			return err
+		}
+		list, err := c.Packages()
+		if err != nil {
+			return err
+		}
+		for _, p := range list {
+			live[p.Tree] = true
+		}
+	}
+	return s.index.dropFragments(func(tree ostree.Checksum) bool { return live[tree] })
 }
 
 // indexFragments makes the fragments of packages that the index lacks.

@@ -147,8 +147,8 @@ func (x *index) remove() error {
 	return nil
 }
 
-// indexPackages puts packages into the index. That it fails is nobody's fault: then they are looked for the long way.
-func (s *Store) indexPackages(packages []*Package) error {
+// indexPackages puts packages into the index, with their fragments if told. That it fails is nobody's fault: then they are looked for the long way.
+func (s *Store) indexPackages(packages []*Package, fragments bool) error {
 	if s.index == nil {
 		return nil
 	}
@@ -168,18 +168,23 @@ func (s *Store) indexPackages(packages []*Package) error {
 		}
 		rows = append(rows, row)
 	}
-	return errors.Join(s.index.put(rows), s.indexFragments(packages))
+	err := s.index.put(rows)
+	if fragments {
+		err = errors.Join(err, s.indexFragments(packages))
+	}
+	return err
 }
 
-// indexEdits puts what edits made of packages into the index.
-func (s *Store) indexEdits(edits []*edit, failed map[int]error) {
+// indexEdits puts what edits made of packages of a collection into the index.
+func (s *Store) indexEdits(ref string, edits []*edit, failed map[int]error) {
 	var list []*Package
 	for i, e := range edits {
 		if failed[i] == nil && !e.final.IsZero() {
 			list = append(list, &Package{Tree: e.final, entry: e.entry, store: s, from: s.objects})
 		}
 	}
-	_ = s.indexPackages(list)
+	packed, _ := s.isPacked(ref) // trimFragments would take them away again
+	_ = s.indexPackages(list, !packed)
 }
 
 // Reindex makes the index anew from what the collections reach, and gives the number of packages in it.
@@ -195,7 +200,7 @@ func (s *Store) Reindex() (int, error) {
 		return 0, fmt.Errorf("reindex: %w", err)
 	}
 	for start := 0; start < len(all); start += 1000 {
-		if err := s.indexPackages(all[start:min(start+1000, len(all))]); err != nil {
+		if err := s.indexPackages(all[start:min(start+1000, len(all))], true); err != nil {
 			return start, fmt.Errorf("reindex: %w", err)
 		}
 	}

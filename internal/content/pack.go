@@ -86,6 +86,7 @@ func (s *Store) Pack(ctx context.Context, names []string, o PackOptions) (Packed
 	if err := s.notePacked(commits, packs); err != nil {
 		return done, err
 	}
+	_ = s.trimFragments() // the index is a cache, and may be large
 	done.Loose, err = s.pruneLoose(ctx, false)
 	return done, errors.Join(append(moved, err, s.relist(ctx, commits, nil), s.removeEmpty())...)
 }

@@ -255,3 +255,26 @@ func TestPackDamaged(t *testing.T) {
 		again.Close()
 	}
 }
+
+// TestPackFragments: the index keeps what repodata says of packages for live collections alone.
+func TestPackFragments(t *testing.T) {
+	s := newStore(t)
+	rpms := versions(t)
+	importAll(t, s, "live", ImportOptions{}, rpms[:4]...)
+	importAll(t, s, "c", ImportOptions{}, rpms...)
+	mustPack(t, s, "c")
+	count := func(name string) int {
+		c, err := s.Collection(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := c.Packages()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(s.index.fragments(list))
+	}
+	if live, all := count("live"), count("c"); live != 4 || all != 4 {
+		t.Errorf("fragments of %d packages of the live collection, %d of the packed one", live, all)
+	}
+}

@@ -23,6 +23,9 @@ func (s *Store) GC(ctx context.Context, dry bool) (ostree.Pruned, error) {
 	if err := s.packs.Refresh(); err != nil {
 		return ostree.Pruned{}, err
 	}
+	if !dry {
+		_ = s.trimFragments() // the index is a cache
+	}
 	done, err := s.pruneLoose(ctx, dry)
 	if err == nil {
 		err = s.repack(ctx, dry, &done)

@@ -228,7 +228,7 @@ func (s *Session) flush(list []pendingEdit) {
 	// A publication that has begun is finished.
 	failed, err := s.store.update(context.Background(), s.w, s.collection, true, edits)
 	if err == nil {
-		s.store.indexEdits(edits, failed)
+		s.store.indexEdits(s.ref, edits, failed)
 	}
 	for i, p := range list {
 		if err != nil {
