@@ -159,20 +159,19 @@ func putTogether(packs []*pack.Pack, worn int64) (together, stay []*pack.Pack) {
 
 // sort counts what is kept, and finds what of it is in no pack but those that go. It takes what packs have out of keep.
 func (plan *repackPlan) sort(keep *ostree.Marks, stay []*pack.Pack) {
-	before := keep.Len()
-	for _, p := range stay { // an object may be in several packs
-		p.Each(func(o pack.Object) bool {
-			keep.Remove(objectOf(o.Key))
-			return true
-		})
-	}
 	moving := ostree.NewMarks()
 	for _, p := range plan.gone {
 		p.Each(func(o pack.Object) bool {
-			if keep.Has(objectOf(o.Key)) {
-				keep.Remove(objectOf(o.Key))
+			if keep.Has(objectOf(o.Key)) && !slices.ContainsFunc(stay, func(q *pack.Pack) bool { return q.Has(o.Key) }) {
 				moving.Add(objectOf(o.Key))
 			}
+			return true
+		})
+	}
+	before := keep.Len()
+	for _, p := range slices.Concat(stay, plan.gone) { // an object may be in several packs
+		p.Each(func(o pack.Object) bool {
+			keep.Remove(objectOf(o.Key))
 			return true
 		})
 	}

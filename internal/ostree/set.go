@@ -2,6 +2,7 @@ package ostree
 
 import (
 	"encoding/binary"
+	"hash/maphash"
 	"math/rand/v2"
 )
 
@@ -51,25 +52,27 @@ func (s *Set) Each(visit func(Object) error) error {
 }
 
 // Marks is a set of objects for those who tell what to keep of very many: directories and commits are in it by their names, files
-// by 64 bits of theirs, which takes some 12 bytes each. Nothing that was added is lost; of those files that were not, one in 10^12
-// is taken for one that was, when there are 10 million, and kept in vain.
+// by 64 bits, which takes some 12 bytes each. Nothing that was added is lost unless another file is removed that has the same bits; of those files
+// that were not added, one in 10^12 is taken for one that was, when there are 10 million. The bits are a hash under a key that nobody knows, so that
+// files that share them cannot be made.
 type Marks struct {
 	others Set
 	files  table[mark]
+	key    maphash.Seed
 }
 
-// mark is the start of a file's name.
+// mark is the keyed hash of a file's name.
 type mark uint64
 
 func (m mark) first() byte { return byte(m) }
 
 func (m mark) spread(seed uint64) uint64 { return uint64(m>>8) * seed }
 
-func markOf(o Object) mark { return max(1, mark(binary.LittleEndian.Uint64(o.Checksum[:]))) }
+func (m *Marks) mark(o Object) mark { return max(1, mark(maphash.Bytes(m.key, o.Checksum[:]))) }
 
 // NewMarks makes an empty set.
 func NewMarks() *Marks {
-	return &Marks{others: *NewSet(), files: table[mark]{seed: rand.Uint64() | 1}}
+	return &Marks{others: *NewSet(), files: table[mark]{seed: rand.Uint64() | 1}, key: maphash.MakeSeed()}
 }
 
 // Has tells whether the object was added.
@@ -77,7 +80,7 @@ func (m *Marks) Has(o Object) bool {
 	if o.Type != TypeFile {
 		return m.others.Has(o)
 	}
-	return m.files.has(markOf(o))
+	return m.files.has(m.mark(o))
 }
 
 // Add adds an object and tells whether it is new.
@@ -85,7 +88,7 @@ func (m *Marks) Add(o Object) bool {
 	if o.Type != TypeFile {
 		return m.others.Add(o)
 	}
-	return m.files.add(markOf(o))
+	return m.files.add(m.mark(o))
 }
 
 // Remove takes an object out.
@@ -94,7 +97,7 @@ func (m *Marks) Remove(o Object) {
 		m.others.Remove(o)
 		return
 	}
-	m.files.remove(markOf(o))
+	m.files.remove(m.mark(o))
 }
 
 // Len is the number of objects.
