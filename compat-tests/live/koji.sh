@@ -206,7 +206,7 @@ built() {
 	wait_for 600 test -s "$logs/build-$1.status"
 	[ "$(cat "$logs/build-$1.status")" = 0 ] || {
 		cat "$logs/build-$1.log"
-		find /mnt/koji/work/tasks -name '*.log' -newer "$logs/hub-koji.log" -size -200k -print0 | xargs -0r tail -n 25
+		(cd /mnt/koji && find work/tasks -name '*.log' -newer "$logs/hub-koji.log" -size -200k -print0 | xargs -0r tail -n 25)
 		return 1
 	}
 	k buildinfo "$2" | tee "$logs/buildinfo"
