@@ -18,12 +18,15 @@ type exporter struct {
 	unsigned hash.Hash
 	body     hash.Hash // of lead, header and payload
 	whole    hash.Hash
-	payload  hash.Hash
+	payload  hash.Hash // nil where no encoder is searched for
 	kept     hash.Hash // of the object that keeps the payload
 }
 
 func (i *importer) newExports() *exporter {
-	x := &exporter{pkg: i.pkg, size: i.size, file: i.digest, body: sha256.New(), whole: sha256.New(), payload: sha256.New(), kept: sha256.New()}
+	x := &exporter{pkg: i.pkg, size: i.size, file: i.digest, body: sha256.New(), whole: sha256.New(), kept: sha256.New()}
+	if !i.o.Defer {
+		x.payload = sha256.New()
+	}
 	x.kept.Write(plainFile.Prefix())
 	i.pkg.WriteTo(x.whole)
 	x.body.Write(i.pkg.LeadRaw())
@@ -40,7 +43,9 @@ func (i *importer) newExports() *exporter {
 func (x *exporter) Write(b []byte) (int, error) {
 	x.body.Write(b)
 	x.whole.Write(b)
-	x.payload.Write(b)
+	if x.payload != nil {
+		x.payload.Write(b)
+	}
 	x.kept.Write(b)
 	if x.unsigned != nil {
 		x.unsigned.Write(b)

@@ -134,17 +134,22 @@ func (s *Session) Take(ctx context.Context, from *Foreign, p Incoming, o TakeOpt
 	if p.Err != nil {
 		return nil, staged("fetch", p.Err)
 	}
-	ctx, leave, err := s.slot(ctx)
-	if err != nil {
-		return nil, staged("begin", err)
-	}
-	defer leave()
-	w, err := s.begin(ctx)
+	taken := &Taken{}
+	var err error
+	taken.Package, err = s.work(ctx, func(ctx context.Context, w *ostree.Writer) (*edit, error) {
+		return s.prepareTake(ctx, w, from, p, o, taken)
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer s.end()
-	taken := &Taken{Known: w.Has(ostree.Object{Type: ostree.TypeDirTree, Checksum: p.Tree})}
+	return taken, nil
+}
+
+// prepareTake brings the objects of a package here and verifies them. It gives no edit for a package that the rule for conflicts leaves out.
+func (s *Session) prepareTake(
+	ctx context.Context, w *ostree.Writer, from *Foreign, p Incoming, o TakeOptions, taken *Taken,
+) (*edit, error) {
+	taken.Known = w.Has(ostree.Object{Type: ostree.TypeDirTree, Checksum: p.Tree})
 	if err := from.takeTree(ctx, w, p.Tree); err != nil {
 		return nil, staged("fetch", err)
 	}
@@ -162,15 +167,10 @@ func (s *Session) Take(ctx context.Context, from *Foreign, p Incoming, o TakeOpt
 		return nil, staged("compare", err)
 	}
 	if taken.LeftOut {
-		return taken, nil
+		return nil, nil
 	}
-	leave()
 	e.apply = func(now ostree.Checksum) (ostree.Checksum, error) { return s.store.join(w, p.Entry, now, p.Tree) }
-	if err := s.publish(e); err != nil {
-		return nil, staged("publish", err)
-	}
-	taken.Package = &Package{Tree: e.final, entry: p.Entry, store: s.store, from: s.store.objects}
-	return taken, nil
+	return e, nil
 }
 
 // resolve looks for other packages of the same NEVRA and applies the rule.
